@@ -1,0 +1,1 @@
+"""The controller of a smart-metering test bench: no wires, no screens."""

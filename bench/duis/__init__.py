@@ -1,0 +1,1 @@
+"""DUIS XML: requests, responses, alerts and their signatures."""

@@ -1,0 +1,1 @@
+"""GBCS messages: framing, content, signatures and MACs."""

@@ -1,0 +1,1 @@
+"""How each kind of bench device is spoken to."""
