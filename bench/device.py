@@ -1,0 +1,131 @@
+"""What every driver shares: its place in the rig, its configuration, and supervised background work."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from bench.clock import Clock, Instant
+from bench.errors import BenchError
+from bench.events import EventStream
+from bench.parties import Parties
+
+
+class Counters(Protocol):
+    """Counters that never go back: kept on disk, never reused, across kill, resume and rigs."""
+
+    def next(self, name: str, *, at_least: int = 1) -> int:
+        """The next value of a counter, durable before it is returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceContext:
+    """A driver's surroundings.
+
+    Attributes:
+        name: the device's name in the rig; the source of its events.
+        stream: where events go.
+        parties: Users, devices under test and certificates of the rig.
+        counters: counters that survive the process.
+    """
+
+    name: str
+    stream: EventStream
+    parties: Parties
+    counters: Counters
+
+    @property
+    def clock(self) -> Clock:
+        """The one clock."""
+        return self.stream.clock
+
+    def emit(
+        self,
+        kind: str,
+        data: Mapping[str, Any],
+        *,
+        at: Instant | None = None,
+        volatile: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Put an event of this device on the stream."""
+        self.stream.emit(self.name, kind, data, at=at, volatile=volatile)
+
+    def wire(self, direction: str, payload: str | bytes, **more: Any) -> None:
+        """Record one exchange on the wire, "tx" or "rx": text as it is, bytes in hexadecimal."""
+        form = {"text": payload} if isinstance(payload, str) else {"hex": payload.hex()}
+        self.emit("wire", {"direction": direction, **form, **more})
+
+
+class DriverConfig(BaseModel):
+    """Base of every driver's section in the rig file: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+ConfigT = TypeVar("ConfigT", bound=DriverConfig)
+
+
+class Driver(ABC, Generic[ConfigT]):
+    """One device of the rig, over its wire.
+
+    A driver class names its configuration model in `Config`; the rig file's keys for the device, but for
+    `driver`, are that model's fields. The constructor touches nothing: `connect` opens, `close` frees all.
+    """
+
+    Config: type[ConfigT]
+
+    def __init__(self, context: DeviceContext, config: ConfigT) -> None:
+        self.context = context
+        self.config = config
+        self._background: list[asyncio.Task[None]] = []
+
+    @property
+    def name(self) -> str:
+        """The device's name in the rig."""
+        return self.context.name
+
+    @abstractmethod
+    async def connect(self) -> None:
+        """Open the wire and make sure that the right device answers, within a few seconds.
+
+        Raises:
+            DeviceLost: nothing answers, or the wire cannot be opened.
+            DeviceError: something else answers.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Free everything; never raises for a wire that is already broken, and may be called twice."""
+
+    def resources(self) -> list[str]:
+        """Ports and addresses held exclusively, so that two devices on one are found before anything opens."""
+        return []
+
+    def start_background(self, work: Callable[[], Coroutine[Any, Any, None]], *, title: str) -> None:
+        """Run supervised work until `stop_background`; if it fails, the device is reported lost."""
+
+        async def supervised() -> None:
+            try:
+                await work()
+            except BenchError as error:
+                self.context.emit("device", {"state": "lost", "detail": str(error)})
+
+        self._background.append(asyncio.create_task(supervised(), name=f"{self.name}: {title}"))
+
+    async def stop_background(self) -> None:
+        """Cancel background work and await its end; an error in the code of a driver is raised here."""
+        tasks, self._background = self._background, []
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+
+AnyDriver = Driver[Any]

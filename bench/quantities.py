@@ -1,0 +1,81 @@
+"""Quantities as people write them: "253 V", "30 min", "49.5 Hz" become typed numbers, strictly.
+
+A bare number has no unit and is refused; so is a unit of another kind. One space between number and unit is
+customary, none is accepted. The value is a float in the base unit that the type's name states.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, NewType
+
+from pydantic import BeforeValidator, PlainSerializer
+
+Volts = NewType("Volts", float)
+Amps = NewType("Amps", float)
+Hertz = NewType("Hertz", float)
+Seconds = NewType("Seconds", float)
+VoltsPerSecond = NewType("VoltsPerSecond", float)
+
+_UNITS: dict[str, tuple[str, dict[str, float]]] = {
+    "voltage": ("230 V", {"V": 1.0, "mV": 1e-3, "kV": 1e3}),
+    "current": ("16 A", {"A": 1.0, "mA": 1e-3}),
+    "frequency": ("50 Hz", {"Hz": 1.0, "mHz": 1e-3, "kHz": 1e3}),
+    "duration": (
+        "30 s",
+        {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0},
+    ),
+    "slope": ("10 V/s", {"V/s": 1.0, "V/ms": 1e3, "V/min": 1 / 60}),
+}
+_FORM = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ]+(?:/[A-Za-z]+)?)\s*")
+
+
+def parse(text: str, kind: str) -> float:
+    """Read a quantity of one kind: "voltage", "current", "frequency", "duration" or "slope".
+
+    Returns:
+        the value in V, A, Hz, s or V/s.
+
+    Raises:
+        ValueError: no number, no unit, or a unit of another kind; the sentence shows what to write.
+    """
+    example, units = _UNITS[kind]
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a {kind}: write a number and a unit, such as {example!r}")
+    number, unit = match.groups()
+    scale = units.get(unit.replace("µ", "u"))
+    if scale is None:
+        raise ValueError(f"{text!r} is not a {kind}: its unit must be one of {', '.join(units)}")
+    # Dividing by the inverse keeps "100 ms" at exactly 0.1, which multiplying by 1e-3 does not.
+    return float(number) * scale if scale >= 1 else float(number) / round(1 / scale)
+
+
+def format_duration(duration_s: float) -> str:
+    """A duration as people read it: "850 ms", "12.4 s", "3 min 20 s", "8 h 0 min"."""
+    if duration_s < 0.9995:
+        return f"{duration_s * 1000:.0f} ms"
+    if duration_s < 59.95:
+        return f"{duration_s:.1f} s"
+    total_s = round(duration_s)
+    if total_s < 3600:
+        return f"{total_s // 60} min {total_s % 60} s"
+    return f"{total_s // 3600} h {total_s % 3600 // 60} min"
+
+
+def _field(kind: str, unit: str) -> tuple[BeforeValidator, PlainSerializer]:
+    def read(value: object) -> object:
+        if isinstance(value, str):
+            return parse(value, kind)
+        if isinstance(value, float):
+            return value
+        raise ValueError(f"{value!r} is not a {kind}: write a number and a unit, such as {_UNITS[kind][0]!r}")
+
+    return BeforeValidator(read), PlainSerializer(lambda value: f"{value:g} {unit}", return_type=str)
+
+
+VoltsField = Annotated[float, *_field("voltage", "V")]
+AmpsField = Annotated[float, *_field("current", "A")]
+HertzField = Annotated[float, *_field("frequency", "Hz")]
+SecondsField = Annotated[float, *_field("duration", "s")]
+SlopeField = Annotated[float, *_field("slope", "V/s")]
