@@ -25,16 +25,17 @@ _UNITS: dict[str, tuple[str, dict[str, float]]] = {
         "30 s",
         {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0},
     ),
+    "power": ("100 W", {"W": 1.0, "mW": 1e-3, "kW": 1e3}),
     "slope": ("10 V/s", {"V/s": 1.0, "V/ms": 1e3, "V/min": 1 / 60}),
 }
 _FORM = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ]+(?:/[A-Za-z]+)?)\s*")
 
 
 def parse(text: str, kind: str) -> float:
-    """Read a quantity of one kind: "voltage", "current", "frequency", "duration" or "slope".
+    """Read a quantity of one kind: "voltage", "current", "frequency", "duration", "power" or "slope".
 
     Returns:
-        the value in V, A, Hz, s or V/s.
+        the value in V, A, Hz, s, W or V/s.
 
     Raises:
         ValueError: no number, no unit, or a unit of another kind; the sentence shows what to write.

@@ -1,7 +1,7 @@
 """The runbook file: a reviewed Test Script as data, read into an immutable tree.
 
-A runbook has preconditions (checked, and established where they do not hold), `setup`, `steps` and `teardown`; setup and
-teardown always run. A step has exactly one verb, says as which User it acts, and states what must be seen, what
+A runbook has preconditions (checked, and established where they do not hold), `setup`, `steps` and `teardown`; setup
+and teardown always run. A step has exactly one verb, says as which User it acts, and states what must be seen, what
 may come beside it, and what must not come. Fragments that several runbooks share are procedures, in
 `procedures/NAME.yaml` beside them.
 """
@@ -50,7 +50,7 @@ class Send(Part):
     Attributes:
         service_request: its variant: "8.11", "6.20.1".
         to: the device under test that is the business target, or "dcc".
-        device: the device under test that it is about, where that is another one (8.11 goes to the CHF, about the ESME).
+        device: the device under test that it is about, if another (8.11 goes to the CHF, about the ESME).
         params: parameters of the variant; `${esme.mpxn}` and `${saved.NAME.KEY}` are filled in.
         command_variant: instead of the usual one.
         save: keep the decoded response under this name for later steps.
@@ -229,7 +229,7 @@ class Expect(Match):
 
     Attributes:
         within: from the anchor; later is too late.
-        after: what the window counts from: the step's stimulus, the supply's fall, restoration or setting, or the end of the verb.
+        after: what the window counts from: the stimulus, the supply's fall, restoration or setting, the verb's end.
         request: the Service Request of this step that a DCC Alert answers (`for`).
         witness: for `han` and `hub`: "required" must be seen, "optional" may be unavailable.
     """

@@ -147,16 +147,17 @@ def build(document: Document, model: type[ModelT], *, at: Location = ()) -> Mode
     try:
         return model.model_validate(part)
     except ValidationError as error:
-        raise UsageError("\n".join(_sentences(document, model, at, error))) from None
+        raise UsageError("\n".join(sentences(document, model, at, error))) from None
 
 
-def _sentences(document: Document, model: type[BaseModel], at: Location, error: ValidationError) -> list[str]:
-    sentences = []
+def sentences(document: Document, model: type[BaseModel], at: Location, error: ValidationError) -> list[str]:
+    """Say what a model did not like about a part of a document: one line with file and line number for each fault."""
+    found = []
     for fault in error.errors(include_url=False):
         location = tuple(fault["loc"])
-        sentences.append((document.lines.get(_known(document, (*at, *location)), 0), _sentence(model, location, fault)))
-    sentences.sort(key=lambda pair: pair[0])
-    return [f"{document.path}:{line or 1}: {text}" for line, text in sentences]
+        found.append((document.lines.get(_known(document, (*at, *location)), 0), _sentence(model, location, fault)))
+    found.sort(key=lambda pair: pair[0])
+    return [f"{document.path}:{line or 1}: {text}" for line, text in found]
 
 
 def _known(document: Document, location: Location) -> Location:

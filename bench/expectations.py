@@ -1,0 +1,311 @@
+"""What must, may and must not follow a stimulus: one `StepWatch` for each step.
+
+Every window counts from an anchor: the stimulus itself, or an edge of the supply that the step makes. An anchor may
+become known only after messages have come (the fall of a long interruption is reported when the verb ends), so
+sightings are kept and judged whenever something new is known. Nothing that arrived before its anchor, and nothing
+that a device dates before it, satisfies anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bench.capabilities import Edge
+from bench.clock import Clock, Instant
+from bench.events import EventStream
+from bench.parties import Parties
+from bench.quantities import format_duration
+from bench.runbook import Expect, Forbid, Step
+from bench.sightings import Sighting, device_name, is_about, objections
+from bench.verdict import Verdict, gravest
+
+_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A moment that windows count from, and how well it is known."""
+
+    at: Instant
+    uncertainty_ns: int = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one expectation or prohibition."""
+
+    label: str
+    verdict: Verdict | None = None
+    reason: str = ""
+    latency_ns: int | None = None
+    uncertainty_ns: int | None = None
+    by: Sighting | None = field(default=None, repr=False)
+
+
+class StepWatch:
+    """Judges what comes during one step.
+
+    Args:
+        step: what is expected, allowed and forbidden.
+        stream: where outcomes are reported.
+        parties: who is who.
+        tolerance_ns: how far a device's own clock may be off for its time stamps to be plausible.
+        can_witness: whether the HAN sniffer can see now.
+    """
+
+    def __init__(
+        self, step: Step, stream: EventStream, parties: Parties, *, tolerance_ns: int, can_witness: bool
+    ) -> None:
+        self._step = step
+        self._stream = stream
+        self._clock: Clock = stream.clock
+        self._parties = parties
+        self._tolerance_ns = tolerance_ns
+        self._can_witness = can_witness
+        self._anchors: dict[str, Anchor] = {}
+        self._verb_ended = False
+        self._news = asyncio.Event()
+        self.sightings: list[Sighting] = []
+        self.request_ids: dict[str, str] = {}
+        self.expected = [Outcome(item.label) for item in step.expect]
+        self.forbidden = [Outcome(f"no {item.label}") for item in step.forbid]
+
+    def anchor(self, name: str, at: Instant, uncertainty_ns: int = 0) -> None:
+        """Say when something happened that windows count from; a later one replaces an earlier one."""
+        self._anchors[name] = Anchor(at, uncertainty_ns)
+        self._news.set()
+
+    def anchor_edge(self, edge: Edge) -> None:
+        """Take an edge of the supply as the anchor of its kind."""
+        self.anchor(edge.kind.value, edge.at, edge.uncertainty_ns)
+
+    def verb_ended(self, at: Instant) -> None:
+        """The verb is done: anchors that are not known now will never be."""
+        self._verb_ended = True
+        self.anchor("end", at)
+
+    def see(self, sighting: Sighting) -> None:
+        """Take a sighting into account."""
+        self.sightings.append(sighting)
+        self._news.set()
+
+    async def settle(self) -> Verdict:
+        """Wait until every expectation and prohibition is decided, and return the gravest verdict."""
+        while True:
+            self._news.clear()
+            self._judge()
+            deadline_ns = self._next_deadline()
+            if deadline_ns is None:
+                break
+            # One nanosecond more: a message that arrives exactly at the deadline is in time.
+            wait_s = (deadline_ns + 1 - self._clock.now().mono_ns) / _NS
+            try:
+                async with asyncio.timeout(max(wait_s, 0)):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+        return gravest(outcome.verdict or Verdict.PASSED for outcome in (*self.expected, *self.forbidden))
+
+    def _next_deadline(self) -> int | None:
+        """When the next undecided window ends; None once all is decided, or a failure makes waiting pointless."""
+        deadlines = []
+        items: tuple[Expect | Forbid, ...] = (*self._step.expect, *self._step.forbid)
+        for item, outcome in zip(items, self._outcomes(), strict=True):
+            if outcome.verdict is Verdict.FAILED:
+                return None
+            if outcome.verdict is None:
+                window = self._window(item)
+                if window is not None:
+                    deadlines.append(window[1])
+        return min(deadlines, default=None)
+
+    def _outcomes(self) -> tuple[Outcome, ...]:
+        return (*self.expected, *self.forbidden)
+
+    def _window(self, item: Expect | Forbid) -> tuple[Anchor, int] | None:
+        anchor = self._anchors.get(item.after)
+        if anchor is None:
+            return None
+        length_s = item.within if isinstance(item, Expect) else item.duration
+        return anchor, anchor.at.mono_ns + round(length_s * _NS)
+
+    def _judge(self) -> None:
+        used = {id(outcome.by) for outcome in self.expected if outcome.by is not None}
+        for item, outcome in zip(self._step.expect, self.expected, strict=True):
+            if outcome.verdict is None:
+                self._judge_expected(item, outcome, used)
+        for prohibition, outcome in zip(self._step.forbid, self.forbidden, strict=True):
+            if outcome.verdict is None:
+                self._judge_forbidden(prohibition, outcome)
+
+    def _judge_expected(self, item: Expect, outcome: Outcome, used: set[int]) -> None:
+        window = self._window(item)
+        if window is None:
+            if self._verb_ended:
+                outcome.verdict, outcome.reason = Verdict.FAILED, f"the step made no {item.after} to count from"
+                self._report(outcome)
+            return
+        anchor, deadline_ns = window
+        misses = []
+        for sighting in self.sightings:
+            if id(sighting) in used or not is_about(sighting, item, self.request_ids):
+                continue
+            reasons = self._objections(sighting, item, anchor, deadline_ns)
+            if reasons:
+                misses.append(f"{sighting.label(self._parties)}: {'; '.join(reasons)}")
+                continue
+            used.add(id(sighting))
+            outcome.verdict, outcome.by = Verdict.PASSED, sighting
+            outcome.latency_ns = sighting.at_ns - anchor.at.mono_ns
+            outcome.uncertainty_ns = anchor.uncertainty_ns
+            self._report(outcome)
+            return
+        if self._clock.now().mono_ns > deadline_ns:
+            self._miss(item, outcome, misses)
+
+    def _miss(self, item: Expect, outcome: Outcome, misses: list[str]) -> None:
+        if item.han is not None and not self._can_witness:
+            optional = item.witness == "optional"
+            outcome.verdict = Verdict.PASSED if optional else Verdict.UNDECIDED
+            outcome.reason = "the witness was unavailable, which is not the same as absent"
+        elif item.witness == "optional":
+            outcome.verdict, outcome.reason = Verdict.PASSED, "the optional witness saw nothing"
+            self._finding(f"{item.label} was not seen, though the witness could see")
+        else:
+            outcome.verdict = Verdict.FAILED
+            nearest = f"; what came was not it: {' / '.join(misses)}" if misses else ""
+            since = "" if item.after == "stimulus" else f" of the {item.after}"
+            outcome.reason = f"did not come within {format_duration(item.within)}{since}{nearest}"
+        self._report(outcome)
+
+    def _judge_forbidden(self, item: Forbid, outcome: Outcome) -> None:
+        window = self._window(item)
+        if window is None:
+            if self._verb_ended:
+                outcome.verdict, outcome.reason = Verdict.UNDECIDED, f"the step made no {item.after} to count from"
+                self._report(outcome)
+            return
+        anchor, deadline_ns = window
+        for sighting in self.sightings:
+            if not is_about(sighting, item, self.request_ids) or sighting.is_replay:
+                continue
+            source = item.source or item.device
+            if source is not None and device_name(self._parties, sighting.data.get("device")) != source:
+                continue
+            if item.code is not None and sighting.data.get("response_code") != item.code:
+                continue
+            if anchor.at.mono_ns <= sighting.at_ns <= deadline_ns:
+                outcome.verdict, outcome.by = Verdict.FAILED, sighting
+                after_ns = sighting.at_ns - anchor.at.mono_ns
+                outcome.latency_ns, outcome.uncertainty_ns = after_ns, anchor.uncertainty_ns
+                outcome.reason = (
+                    f"{sighting.label(self._parties)} came {format_duration(after_ns / _NS)} after the {item.after}, "
+                    f"and must not come for {format_duration(item.duration)}"
+                )
+                self._report(outcome)
+                return
+        if self._clock.now().mono_ns > deadline_ns:
+            outcome.verdict = Verdict.PASSED
+            self._report(outcome)
+
+    def _objections(self, sighting: Sighting, item: Expect, anchor: Anchor, deadline_ns: int) -> list[str]:
+        reasons = objections(
+            sighting,
+            item,
+            user=self._step.user,
+            parties=self._parties,
+            request_ids=self.request_ids,
+            request=item.request,
+        )
+        if sighting.at_ns < anchor.at.mono_ns:
+            reasons.append(f"it came before the {item.after}")
+        if sighting.at_ns > deadline_ns:
+            late_s = (sighting.at_ns - deadline_ns) / _NS
+            reasons.append(f"it came {format_duration(late_s)} too late")
+        reasons.extend(self._implausible_times(sighting, anchor))
+        return reasons
+
+    def _implausible_times(self, sighting: Sighting, anchor: Anchor) -> list[str]:
+        """Hold what the device says of time against what the bench knows of it."""
+        reasons, tolerance_ns = [], self._tolerance_ns
+        device_ns = sighting.data.get("device_time_utc_ns")
+        if device_ns is not None:
+            if device_ns < anchor.at.utc_ns - tolerance_ns:
+                early = format_duration((anchor.at.utc_ns - device_ns) / _NS)
+                reasons.append(f"its own time stamp is {early} before its cause")
+            if device_ns > sighting.event.at.utc_ns + tolerance_ns:
+                ahead = format_duration((device_ns - sighting.event.at.utc_ns) / _NS)
+                reasons.append(f"its own time stamp is {ahead} ahead of its arrival")
+        values = sighting.data.get("values") or {}
+        for key, name in (("interruption", "fall"), ("restoration", "restore")):
+            stated, edge = values.get(key), self._anchors.get(name)
+            if stated is None or edge is None:
+                continue
+            off_s = abs(datetime.fromisoformat(stated).timestamp() - edge.at.utc_ns / _NS)
+            if off_s > tolerance_ns / _NS:
+                off = format_duration(off_s)
+                reasons.append(f"the {name} that it states is {off} from the one the bench made")
+        return reasons
+
+    def unexplained(self) -> list[tuple[Sighting, str]]:
+        """Alerts of this step that were neither expected nor allowed, each with what is odd about it."""
+        explained = {id(outcome.by) for outcome in self._outcomes() if outcome.by is not None}
+        found = []
+        for sighting in self.sightings:
+            if not sighting.is_alert or id(sighting) in explained or self.allows(sighting):
+                continue
+            found.append((sighting, self._oddity(sighting)))
+        return found
+
+    def allows(self, sighting: Sighting) -> bool:
+        """Whether the step says that this may come beside what it expects."""
+        return not sighting.is_replay and any(
+            is_about(sighting, match, self.request_ids)
+            and not objections(
+                sighting, match, user=self._step.user, parties=self._parties, request_ids=self.request_ids
+            )
+            for match in self._step.allow
+        )
+
+    def repeats(self, sighting: Sighting) -> bool:
+        """Whether it says again what already satisfied an expectation of this step."""
+        for item, outcome in zip(self._step.expect, self.expected, strict=True):
+            if outcome.by is None or outcome.by is sighting or not sighting.is_alert:
+                continue
+            first, again = outcome.by.data, sighting.data
+            if is_about(sighting, item, self.request_ids) and first.get("device") == again.get("device"):
+                return True
+        return False
+
+    def _oddity(self, sighting: Sighting) -> str:
+        if self.repeats(sighting):
+            return "came twice"
+        if sighting.is_replay:
+            return "an old message delivered again"
+        if sighting.data.get("signature") != "valid":
+            return f"its signature is not valid: {sighting.data.get('signature')}"
+        return "neither expected nor allowed"
+
+    def _report(self, outcome: Outcome) -> None:
+        verdict = outcome.verdict or Verdict.UNDECIDED
+        data: dict[str, object] = {"label": outcome.label, "verdict": verdict.value, "reason": outcome.reason}
+        if outcome.latency_ns is not None:
+            data |= {"latency_ns": outcome.latency_ns, "uncertainty_ns": outcome.uncertainty_ns}
+        self._stream.emit("engine", "expectation", data)
+
+    def _finding(self, text: str) -> None:
+        self._stream.emit("engine", "finding", {"text": text})
+
+
+def first_problem(outcomes: list[Outcome]) -> str:
+    """The reason of the gravest outcome, for a line of a table; empty if all is well."""
+    bad = [outcome for outcome in outcomes if outcome.verdict is not None and not outcome.verdict.passed]
+    return "; ".join(f"{outcome.label}: {outcome.reason}" for outcome in bad)
+
+
+def latencies(outcomes: list[Outcome]) -> Mapping[str, int]:
+    """Latency in nanoseconds of everything that came, by label."""
+    return {outcome.label: outcome.latency_ns for outcome in outcomes if outcome.latency_ns is not None}

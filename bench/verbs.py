@@ -1,0 +1,288 @@
+"""The verbs of a step, carried out on a live rig.
+
+Each returns a few words for the table of steps, tells the step's watch the anchors that it made, and raises
+`StepFailed` if what it looked at is not as it must be. Limits are checked by the guarded source.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from bench.capabilities import AcSource, Console, DccGateway, Edge, Measures, Switch
+from bench.errors import BenchError, DeviceError, UsageError
+from bench.expectations import StepWatch
+from bench.interlock import GuardedSource
+from bench.parties import Dut
+from bench.quantities import format_duration, parse
+from bench.request_params import request_params
+from bench.rig import RigSession
+from bench.runbook import Inventory, Measure, Send, Step, Supply
+
+INVENTORY_REQUEST = "8.2"
+
+
+class StepFailed(BenchError):
+    """A verb found something other than what the runbook demands."""
+
+
+class Operator(Protocol):
+    """Somebody who answers a runbook's questions."""
+
+    async def ask(self, text: str, choices: Sequence[str]) -> str:
+        """Put a question and wait for one of the choices; virtual time stands still meanwhile."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """What the verbs of one run work with.
+
+    Attributes:
+        saved: decoded responses by the name that a step saved them under.
+    """
+
+    session: RigSession
+    operator: Operator
+    saved: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def source(self, device: str | None) -> GuardedSource:
+        """The AC source, guarded by the rig's limits."""
+        rig = self.session.rig.file
+        return GuardedSource(self.session.capability(AcSource, device or rig.supply.source), rig.limits)  # type: ignore[type-abstract]
+
+    def dut(self, name: str) -> Dut:
+        """A device under test by name."""
+        try:
+            return self.session.parties.duts[name]
+        except KeyError:
+            raise UsageError(
+                f"there is no device under test {name!r}",
+                next_step=f"The rig has {', '.join(self.session.parties.duts)}",
+            ) from None
+
+
+async def perform(stage: Stage, step: Step, watch: StepWatch) -> str:
+    """Carry out a step's verb.
+
+    Raises:
+        StepFailed: something is not as it must be.
+        DeviceLost, DeviceError, LimitExceeded: from the devices and the interlock.
+    """
+    verb = step.verb
+    handler = _VERBS.get(verb)
+    if handler is None:
+        raise UsageError(f"the verb {verb!r} cannot be carried out here")
+    return await handler(stage, step, watch)
+
+
+async def _send(stage: Stage, step: Step, watch: StepWatch) -> str:
+    send, user = step.send, step.user
+    assert send is not None and user is not None  # the runbook's model has checked it
+    target = None if send.to == "dcc" else stage.dut(send.to)
+    exchange = await _request(stage, send, user, target, watch)
+    return f"{send.service_request} as {user}: {exchange}"
+
+
+async def _request(stage: Stage, send: Send, user: str, target: Dut | None, watch: StepWatch) -> str:
+    parties = stage.session.parties
+    if user not in parties.users:
+        raise UsageError(f"the rig has no User {user!r}", next_step=f"It has {', '.join(parties.users)}")
+    params = request_params(
+        send.service_request,
+        send.params,
+        user=parties.users[user],
+        target=target,
+        device=stage.dut(send.device) if send.device else None,
+        parties=parties,
+        clock=stage.session.clock,
+        saved=stage.saved,
+    )
+    gateway = stage.session.capability(DccGateway)  # type: ignore[type-abstract]
+    eui = parties.dcc if target is None else target.eui
+    exchange = await gateway.request(user, send.service_request, eui, params, send.command_variant)
+    watch.request_ids[send.service_request] = exchange.request_id
+    uncertainty_ns = (exchange.answered_at.mono_ns - exchange.sent_at.mono_ns) // 2
+    watch.anchor("stimulus", exchange.sent_at, uncertainty_ns)
+    return exchange.response_code
+
+
+async def _inventory(stage: Stage, step: Step, watch: StepWatch) -> str:
+    assert step.inventory is not None and step.user is not None
+    status = await read_inventory(stage, step.inventory, step.user, watch)
+    if status not in step.inventory.status:
+        raise StepFailed(f"the inventory says {step.inventory.device} is {status}, not {_or(step.inventory.status)}")
+    return f"{step.inventory.device} is {status}"
+
+
+async def read_inventory(stage: Stage, inventory: Inventory, user: str, watch: StepWatch) -> str:
+    """Ask the Smart Metering Inventory for a device's status; "absent" if it does not know the device."""
+    send = Send(service_request=INVENTORY_REQUEST, device=inventory.device)
+    code = await _request(stage, send, user, None, watch)
+    eui = str(stage.dut(inventory.device).eui)
+    for sighting in watch.sightings:
+        if sighting.kind == "response" and sighting.data.get("request_id") == watch.request_ids[INVENTORY_REQUEST]:
+            if sighting.data.get("signature") != "valid":
+                raise DeviceError(f"the DCC's answer to 8.2 is not believable: {sighting.data.get('signature')}")
+            for device in (sighting.data.get("values") or {}).get("devices", ()):
+                if device["device_id"] == eui:
+                    return str(device["status"])
+    if code in ("I0", "E19") or code.startswith("E0802"):
+        return "absent"
+    raise DeviceError(f"the DCC answered 8.2 with {code}")
+
+
+async def _supply(stage: Stage, step: Step, watch: StepWatch) -> str:
+    act = step.supply
+    assert act is not None
+    source = stage.source(act.device)
+    edges, text = await _act_on_supply(source, act)
+    for edge in edges:
+        watch.anchor_edge(edge)
+        stage.session.stream.emit(
+            "engine",
+            "edge",
+            {
+                "edge": edge.kind.value,
+                "volts": edge.volts,
+                "mono_ns": edge.at.mono_ns,
+                "utc_ns": edge.at.utc_ns,
+                "uncertainty_ns": edge.uncertainty_ns,
+                "timed_by": edge.timed_by.value,
+            },
+        )
+    timed_by = f", timed by the {edges[0].timed_by.value}" if edges else ""
+    return f"{text}{timed_by}"
+
+
+async def _act_on_supply(source: GuardedSource, act: Supply) -> tuple[Sequence[Edge], str]:
+    if act.set is not None:
+        return (await source.set_voltage(act.set),), f"set to {act.set:g} V"
+    if act.ramp is not None:
+        return await source.ramp(act.ramp.to, act.ramp.slope), f"ramped to {act.ramp.to:g} V at {act.ramp.slope:g} V/s"
+    if act.interrupt is not None:
+        length = act.interrupt.duration
+        return await source.interrupt(length), f"interrupted for {format_duration(length)}"
+    for shape, name in ((act.sag, "sagged"), (act.swell, "swelled")):
+        if shape is not None:
+            shown = format_duration(shape.duration)
+            return await source.excursion(shape.to, shape.duration), f"{name} to {shape.to:g} V for {shown}"
+    if act.frequency is not None:
+        await source.set_frequency(act.frequency)
+        return (), f"set to {act.frequency:g} Hz"
+    return (await source.output(bool(act.output)),), f"output {'on' if act.output else 'off'}"
+
+
+async def _relay(stage: Stage, step: Step, watch: StepWatch) -> str:
+    assert step.relay is not None
+    device = step.relay.device or stage.session.rig.file.supply.relay
+    switch = stage.session.capability(Switch, device)  # type: ignore[type-abstract]
+    watch.anchor_edge(await switch.switch(step.relay.closed))
+    return f"{device} {'closed' if step.relay.closed else 'open'}"
+
+
+async def _console(stage: Stage, step: Step, watch: StepWatch) -> str:
+    ask = step.console
+    assert ask is not None
+    console = stage.session.capability(Console, ask.device)  # type: ignore[type-abstract]
+    answer = await console.ask(ask.command, ask.arguments)
+    for key, pattern in ask.answer.items():
+        if not re.fullmatch(pattern, str(answer.get(key, ""))):
+            raise StepFailed(f"{ask.device} answers {key} {answer.get(key)!r} to {ask.command!r}; expected {pattern!r}")
+    return ", ".join(f"{key} {value}" for key, value in answer.items())
+
+
+async def _measure(stage: Stage, step: Step, watch: StepWatch) -> str:
+    ask = step.measure
+    assert ask is not None
+    low, high = band(ask)
+    if ask.settle:
+        await stage.session.clock.sleep(ask.settle)
+    device = ask.device or stage.session.rig.file.supply.meter
+    reading = await stage.session.capability(Measures, device).measure(ask.quantity)  # type: ignore[type-abstract]
+    stage.session.stream.emit(
+        device or "engine",
+        "measurement",
+        {"quantity": reading.quantity, "value": reading.value, "unit": reading.unit},
+        at=reading.at,
+    )
+    shown = f"{ask.quantity} {reading.value:.2f} {reading.unit}"
+    if not low <= reading.value <= high:
+        raise StepFailed(f"{shown} is outside {ask.between[0]} to {ask.between[1]}")
+    return shown
+
+
+def band(ask: Measure) -> tuple[float, float]:
+    """The band of a measurement in base units.
+
+    Raises:
+        UsageError: an end is not a quantity of that kind, or they are the wrong way round.
+    """
+    try:
+        low, high = (parse(text, ask.quantity) for text in ask.between)
+    except ValueError as error:
+        raise UsageError(f"between: {error}") from None
+    if low > high:
+        raise UsageError(f"between: {ask.between[0]} is above {ask.between[1]}")
+    return low, high
+
+
+async def _wait(stage: Stage, step: Step, watch: StepWatch) -> str:
+    assert step.wait is not None
+    await stage.session.clock.sleep(step.wait)
+    return f"waited {format_duration(step.wait)}"
+
+
+async def _prompt(stage: Stage, step: Step, watch: StepWatch) -> str:
+    ask = step.prompt
+    assert ask is not None
+    answer = await stage.operator.ask(ask.text, ask.choices)
+    if answer not in ask.passes:
+        raise StepFailed(f"the operator answered {answer!r}")
+    return f"the operator answered {answer!r}"
+
+
+async def _parallel(stage: Stage, step: Step, watch: StepWatch) -> str:
+    assert step.parallel is not None
+    results: dict[int, str] = {}
+
+    async def one(index: int, inner: Step) -> None:
+        results[index] = await perform(stage, inner, watch)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for index, inner in enumerate(step.parallel):
+                group.create_task(one(index, inner))
+    except* BenchError as errors:
+        raise errors.exceptions[0] from None
+    return "; ".join(results[index] for index in sorted(results))
+
+
+async def _call(stage: Stage, step: Step, watch: StepWatch) -> str:
+    assert step.call is not None
+    for entry in entry_points(group="hilbench.steps", name=step.call.function):
+        function: Callable[..., Awaitable[object]] = entry.load()
+        return str(await function(stage.session, **step.call.arguments))
+    raise UsageError(f"there is no step function {step.call.function!r} in the entry point group hilbench.steps")
+
+
+def _or(words: Sequence[str]) -> str:
+    return " or ".join(words)
+
+
+_Verb = Callable[[Stage, Step, StepWatch], Awaitable[str]]
+_VERBS: dict[str, _Verb] = {
+    "send": _send,
+    "inventory": _inventory,
+    "supply": _supply,
+    "relay": _relay,
+    "console": _console,
+    "measure": _measure,
+    "wait": _wait,
+    "prompt": _prompt,
+    "parallel": _parallel,
+    "call": _call,
+}
