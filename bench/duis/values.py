@@ -16,7 +16,7 @@ from bench.errors import BenchError
 from bench.eui import Eui64
 
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d)(Z|[+-]\d\d:\d\d)?")
 _TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d+)?Z?")
 _INTEGER = re.compile(r"[+-]?\d{1,40}")
 _DECIMAL = re.compile(r"[+-]?\d{1,20}(\.\d{0,20})?")
@@ -172,8 +172,8 @@ def _write_date_time(value: datetime) -> str:
 
 
 def _accept_date(value: object) -> date:
-    if isinstance(value, str) and _DATE.fullmatch(value.strip()):
-        value = date.fromisoformat(value.strip())
+    if isinstance(value, str) and (form := _DATE.fullmatch(value.strip())):
+        value = date.fromisoformat(form[1])
     if not isinstance(value, date) or isinstance(value, datetime):
         raise ValueError
     return value
