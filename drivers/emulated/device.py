@@ -1,0 +1,262 @@
+"""What every emulated device is: a holder of keys with a clock, counters, people it trusts, and a way up."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bench.clock import Clock
+from bench.eui import Eui64
+from bench.gbcs import catalogue, crypto
+from bench.gbcs.alerts import Alert, Specific, SupplyOutage, build_alert
+from bench.gbcs.catalogue import Encoding
+from bench.gbcs.message import Framing, Message
+from bench.parties import DeviceType, Dut, KeyUse
+from drivers.emulated.faults import Faults, canonical_code
+from drivers.emulated.identities import Identities, RemotePartyRole
+from drivers.emulated.schedule import Schedule
+from drivers.emulated.spec import WorldSpec
+
+_EARLIER = timedelta(days=1)
+# What a device says under `alert-wrong-code`: a neighbour of the same criticality and form.
+_NEIGHBOURS = {
+    0x8F35: 0x8F36,
+    0x8F36: 0x8F35,
+    0x8F32: 0x8F30,
+    0x8002: 0x8006,
+    0x8006: 0x8002,
+    0x8085: 0x8089,
+    0x8089: 0x8085,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all models of one emulated world share.
+
+    Attributes:
+        schedule: timers and seeded randomness.
+        clock: true time.
+        faults: what goes wrong.
+        identities: everybody's keys.
+        spec: physics and timing.
+        dcc: the Access Control Broker.
+        stimulus: called with a word as something happens that a test could have caused.
+    """
+
+    schedule: Schedule
+    clock: Clock
+    faults: Faults
+    identities: Identities
+    spec: WorldSpec
+    dcc: Eui64
+    stimulus: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Somebody whom a device believes, in one role, with the public keys that it holds of him."""
+
+    eui: Eui64
+    signature_key: ec.EllipticCurvePublicKey
+    agreement_key: ec.EllipticCurvePublicKey
+
+
+def anchor_of(identities: Identities, eui: Eui64, role: RemotePartyRole) -> Anchor:
+    """The anchor of an organisation of this world."""
+    signing, agreement = (
+        identities.organisation(eui, use, role).private_key.public_key()
+        for use in (KeyUse.DIGITAL_SIGNATURE, KeyUse.KEY_AGREEMENT)
+    )
+    return Anchor(eui, signing, agreement)
+
+
+class DeviceClock:
+    """A device's own clock, which may be wrong.
+
+    Args:
+        clock: true time.
+        error_s: how far it is ahead at the start; negative for behind.
+    """
+
+    def __init__(self, clock: Clock, error_s: float = 0.0) -> None:
+        self._clock = clock
+        self._fault_ns = round(error_s * 1e9)
+        self._offset_ns = 0
+
+    def utc_ns(self) -> int:
+        """UTC as the device has it, nanoseconds."""
+        return self._clock.now().utc_ns + self._offset_ns + self._fault_ns
+
+    def utc(self) -> datetime:
+        """UTC as the device has it."""
+        return from_utc_ns(self.utc_ns())
+
+    def set(self, utc: datetime) -> None:
+        """Set it; an error that was injected stays."""
+        self._offset_ns = to_utc_ns(utc) - self._clock.now().utc_ns
+
+    def drift(self, offset_s: float) -> None:
+        """Put it ahead by so much of true time, or behind, until it is set."""
+        self._offset_ns = round(offset_s * 1e9)
+
+
+def from_utc_ns(utc_ns: int) -> datetime:
+    """Nanoseconds since 1970 as a datetime, rounded down to microseconds."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=utc_ns // 1000)
+
+
+def to_utc_ns(moment: datetime) -> int:
+    """A moment as nanoseconds since 1970."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message on its way up from a device.
+
+    Attributes:
+        device: who sends it.
+        message: its bytes.
+        alert_code: its alert code in canonical form, or None for a response.
+    """
+
+    device: EmulatedDevice
+    message: bytes
+    alert_code: str | None = None
+
+
+class EmulatedDevice(ABC):
+    """A device with GBCS keys.
+
+    Args:
+        surroundings: the world.
+        dut: what the rig says of it.
+        encoding: the notation of its messages.
+        anchors: whom it trusts, by role.
+    """
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        dut: Dut,
+        encoding: Encoding,
+        anchors: Mapping[RemotePartyRole, Anchor],
+    ) -> None:
+        self.world = surroundings
+        self.dut = dut
+        self.encoding = encoding
+        self.anchors = dict(anchors)
+        fault = surroundings.faults.find("device-clock-off") if dut.type in (DeviceType.ESME, DeviceType.GSME) else None
+        self.clock = DeviceClock(surroundings.clock, float(fault.argument or 0) if fault else 0.0)
+        self.signing = surroundings.identities.device(dut.eui, KeyUse.DIGITAL_SIGNATURE)
+        self.agreement = surroundings.identities.device(dut.eui, KeyUse.KEY_AGREEMENT)
+        self.uplink: Callable[[Sent], None] = lambda sent: None
+        self.strangers: tuple[Anchor, ...] = ()
+        self.neighbours: tuple[EmulatedDevice, ...] = ()
+        # Milliseconds of UTC: higher in every new life of the world than in the one before it.
+        self._counter = surroundings.clock.now().utc_ns // 1_000_000
+        self._last_alert: dict[int, bytes] = {}
+
+    @property
+    def eui(self) -> Eui64:
+        """Its Device ID."""
+        return self.dut.eui
+
+    @property
+    @abstractmethod
+    def powered(self) -> bool:
+        """Whether it is alive."""
+
+    @abstractmethod
+    def receive(self, message: bytes) -> bytes | None:
+        """Take a command and return the response, or None for one that it does not believe."""
+
+    def next_counter(self) -> int:
+        """A new originator counter, higher than every one before it."""
+        self._counter += 1
+        return self._counter
+
+    def raise_alert(self, code: int, specific: Specific = b"") -> None:
+        """Say something to whom it concerns, as the faults allow."""
+        faults, schedule = self.world.faults, self.world.schedule
+        name = canonical_code(f"{code:04X}")
+        if faults.find("alert-never", name):
+            return
+        raw = self._faulty_alert(code, specific)
+        if raw is None:
+            return
+        late = faults.find("alert-late", name)
+        twice = faults.find("alert-twice", name)
+        delay_s = late.delay_s if late else 0.0
+        sent = Sent(self, raw, name)
+        if not late:
+            self.uplink(sent)
+        else:
+            schedule.after(delay_s, lambda: self.uplink(sent))
+        if twice:
+            schedule.after(delay_s + twice.delay_s, lambda: self.uplink(sent))
+
+    def _faulty_alert(self, code: int, specific: Specific) -> bytes | None:
+        find = self.world.faults.find
+        name = canonical_code(f"{code:04X}")
+        if find("alert-replay", name):
+            return self._last_alert.get(code) or self._alert_of_yesterday(code, specific)
+        said = _NEIGHBOURS.get(code, 0x8F30) if find("alert-wrong-code", name) else code
+        recipient = self._recipient(code)
+        if find("alert-wrong-user", name):
+            recipient = next((each for each in self.strangers if recipient is None or each.eui != recipient.eui), None)
+        if recipient is None:
+            return None
+        sender: EmulatedDevice = self
+        if find("alert-wrong-device", name) and self.neighbours:
+            sender = self.neighbours[0]
+        alert = Alert(said, self.clock.utc(), self.encoding, specific)
+        message = sender.protect_alert(alert, recipient, sender.next_counter())
+        if find("alert-bad-signature", name) and message.signature is not None:
+            message = replace(message, signature=_flip_last_bit(message.signature))
+        if find("alert-bad-mac", name) and message.mac is not None:
+            message = replace(message, mac=_flip_last_bit(message.mac))
+        raw = message.encode()
+        self._last_alert[code] = raw
+        return raw
+
+    def _alert_of_yesterday(self, code: int, specific: Specific) -> bytes | None:
+        recipient = self._recipient(code)
+        if recipient is None:
+            return None
+        if isinstance(specific, SupplyOutage):
+            specific = SupplyOutage(specific.interrupted - _EARLIER, specific.restored - _EARLIER)
+        alert = Alert(code, self.clock.utc() - _EARLIER, self.encoding, specific)
+        counter = self._counter - _EARLIER // timedelta(milliseconds=1)
+        return self.protect_alert(alert, recipient, counter).encode()
+
+    def _recipient(self, code: int) -> Anchor | None:
+        entry = catalogue.alert_entry(code)
+        operator = entry is not None and entry.recipient == "NO"
+        role = RemotePartyRole.NETWORK_OPERATOR if operator else RemotePartyRole.SUPPLIER
+        return self.anchors.get(role)
+
+    def protect_alert(self, alert: Alert, recipient: Anchor, counter: int) -> Message:
+        """The message of an alert, signed if it is critical and MACed if it is not."""
+        entry = catalogue.alert_entry(alert.code)
+        critical = True if entry is None or entry.critical is None else entry.critical
+        message = build_alert(
+            alert, originator=self.eui, recipient=recipient.eui, originator_counter=counter, critical=critical
+        )
+        return self.protect(message, recipient, signed=critical)
+
+    def protect(self, message: Message, recipient: Anchor, *, signed: bool) -> Message:
+        """Sign a message of this device, or seal it for its recipient."""
+        if signed:
+            return crypto.sign(replace(message, framing=Framing.SIGNED), self.signing.private_key)
+        key = crypto.message_key(message, self.agreement.private_key, recipient.agreement_key)
+        return crypto.seal(message, key)
+
+
+def _flip_last_bit(data: bytes) -> bytes:
+    return data[:-1] + bytes([data[-1] ^ 1])

@@ -1,0 +1,138 @@
+"""Keys and certificates of everybody in the emulated world, all of them made from one seed.
+
+A private key is HKDF of the seed and a label that names its holder and use, so that the same seed gives the same
+keys, certificates, signatures and tags on every machine, and nothing of it is worth protecting. Certificates have
+the shape of the Smart Metering PKI's (SEC Appendix B): P-256, the holder's EUI-64 in x500UniqueIdentifier, its
+remote party role in OU, issued by an authority of the test zone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import IntEnum
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.x509.name import _ASN1Type
+from cryptography.x509.oid import NameOID
+
+from bench.eui import Eui64
+from bench.parties import KeyPair, KeyUse
+
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_VALID_FROM = datetime(2020, 1, 1, tzinfo=UTC)
+_VALID_TO = datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)
+_USES = {KeyUse.DIGITAL_SIGNATURE: "digital signature", KeyUse.KEY_AGREEMENT: "key agreement", KeyUse.XML_SIGN: "xml"}
+
+
+class RemotePartyRole(IntEnum):
+    """Role of a certificate's holder (GBCS section 4, RemotePartyRole); its OU is this number in hexadecimal."""
+
+    ROOT = 0
+    RECOVERY = 1
+    SUPPLIER = 2
+    NETWORK_OPERATOR = 3
+    ACCESS_CONTROL_BROKER = 4
+    TRANSITIONAL_COS = 5
+    WAN_PROVIDER = 6
+    ISSUING_AUTHORITY = 7
+    OTHER = 127
+    XML_SIGN = 135
+    DCC_XML_SIGN = 137
+
+
+USER_ROLES = {
+    "IS": RemotePartyRole.SUPPLIER,
+    "ES": RemotePartyRole.SUPPLIER,
+    "GS": RemotePartyRole.SUPPLIER,
+    "ED": RemotePartyRole.NETWORK_OPERATOR,
+    "GT": RemotePartyRole.NETWORK_OPERATOR,
+}
+"""Remote party role of a DUIS User Role; every other one is OTHER."""
+
+
+class Identities:
+    """The one authority of an emulated world, and every key pair that it has issued.
+
+    Args:
+        seed: the seed of the world.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._issued: dict[tuple[Eui64, KeyUse], KeyPair] = {}
+        self._authorities = {name: self._private_key(f"authority {name}") for name in ("organisation", "device")}
+
+    def device(self, eui: Eui64, use: KeyUse) -> KeyPair:
+        """The key pair of a device, made on first use."""
+        return self._issue("device", eui, use, None)
+
+    def organisation(self, eui: Eui64, use: KeyUse, role: RemotePartyRole) -> KeyPair:
+        """The key pair of a User or of the DCC, made on first use; the role of the first use stays."""
+        return self._issue("organisation", eui, use, role)
+
+    def _issue(self, authority: str, eui: Eui64, use: KeyUse, role: RemotePartyRole | None) -> KeyPair:
+        if (eui, use) not in self._issued:
+            private_key = self._private_key(f"{eui} {_USES[use]}")
+            certificate = self._certificate(authority, private_key.public_key(), eui, use, role)
+            self._issued[eui, use] = KeyPair(private_key, certificate)
+        return self._issued[eui, use]
+
+    def _octets(self, label: str, length: int) -> bytes:
+        return HKDF(hashes.SHA256(), length, salt=b"hilbench emulated world", info=label.encode()).derive(
+            self._seed.to_bytes(8, "big", signed=True)
+        )
+
+    def _private_key(self, label: str) -> ec.EllipticCurvePrivateKey:
+        # 16 bytes more than the order keep the reduction's bias below 2^-128 (FIPS 186-5, A.2.1).
+        scalar = int.from_bytes(self._octets(f"key {label}", 48), "big") % (_ORDER - 1) + 1
+        return ec.derive_private_key(scalar, ec.SECP256R1())
+
+    def _certificate(
+        self,
+        authority: str,
+        public_key: ec.EllipticCurvePublicKey,
+        eui: Eui64,
+        use: KeyUse,
+        role: RemotePartyRole | None,
+    ) -> x509.Certificate:
+        issuer = [x509.NameAttribute(NameOID.COMMON_NAME, "E1" if authority == "device" else "Z1")]
+        if authority == "organisation":
+            issuer.insert(0, _unit(RemotePartyRole.ISSUING_AUTHORITY))
+        subject: list[x509.NameAttribute[str] | x509.NameAttribute[bytes]] = [] if role is None else [_unit(role)]
+        # The first byte of a DER bit string counts its unused bits.
+        subject.append(x509.NameAttribute(NameOID.X500_UNIQUE_IDENTIFIER, b"\x00" + eui.raw, _type=_ASN1Type.BitString))
+        agrees = use is KeyUse.KEY_AGREEMENT
+        serial = int.from_bytes(self._octets(f"serial {eui} {_USES[use]}", 16), "big") >> 1
+        return (
+            x509.CertificateBuilder()
+            .issuer_name(x509.Name(issuer))
+            .subject_name(x509.Name(subject))
+            .public_key(public_key)
+            .serial_number(serial)
+            .not_valid_before(_VALID_FROM)
+            .not_valid_after(_VALID_TO)
+            .add_extension(
+                x509.KeyUsage(not agrees, False, False, False, agrees, False, False, False, False), critical=True
+            )
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .sign(self._authorities[authority], hashes.SHA256(), ecdsa_deterministic=True)
+        )
+
+
+def _unit(role: RemotePartyRole) -> x509.NameAttribute[str]:
+    return x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, f"{role:02x}")
+
+
+def private_pem(private_key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A private key as an unencrypted PKCS #8 PEM."""
+    return private_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def certificate_pem(certificate: x509.Certificate) -> bytes:
+    """A certificate as PEM."""
+    return certificate.public_bytes(serialization.Encoding.PEM)

@@ -1,0 +1,89 @@
+"""Timers of the emulated world: one owner, so that closing it leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+Action = Callable[[], None]
+
+
+class Schedule:
+    """Calls actions at moments of the event loop's clock, in order, until it is closed.
+
+    An exception in an action is a mistake in the emulator: the first one is kept, stops the schedule and is
+    raised by `close`.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seed: int) -> None:
+        self._loop = loop
+        self._seed = seed
+        self._pending: dict[int, asyncio.TimerHandle] = {}
+        self._made = 0
+        self._failure: Exception | None = None
+
+    @property
+    def now_s(self) -> float:
+        """The loop's time in seconds."""
+        return self._loop.time()
+
+    def random(self, label: str) -> random.Random:
+        """A generator of its own for one purpose, so that one purpose does not disturb another."""
+        return random.Random(f"{self._seed} {label}")
+
+    def at(self, when_s: float, action: Action) -> Timer:
+        """Call an action at a moment, or at the loop's next turn if that has passed."""
+        self._made += 1
+        number = self._made
+        self._pending[number] = self._loop.call_at(max(when_s, self.now_s), self._run, number, action)
+        return Timer(self, number)
+
+    def after(self, delay_s: float, action: Action) -> Timer:
+        """Call an action after a delay in seconds."""
+        return self.at(self.now_s + delay_s, action)
+
+    def cancel(self, number: int) -> None:
+        """Forget a timer; nothing happens if it has run already."""
+        handle = self._pending.pop(number, None)
+        if handle is not None:
+            handle.cancel()
+
+    def is_pending(self, number: int) -> bool:
+        """Whether a timer has still to run."""
+        return number in self._pending
+
+    def close(self) -> None:
+        """Cancel every timer and raise what an action raised."""
+        for number in list(self._pending):
+            self.cancel(number)
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _run(self, number: int, action: Action) -> None:
+        del self._pending[number]
+        if self._failure is not None:
+            return
+        try:
+            action()
+        except Exception as error:
+            self._failure = error
+
+
+class Timer:
+    """One action that is still to come."""
+
+    __slots__ = ("_number", "_schedule")
+
+    def __init__(self, schedule: Schedule, number: int) -> None:
+        self._schedule, self._number = schedule, number
+
+    @property
+    def pending(self) -> bool:
+        """Whether it has still to run."""
+        return self._schedule.is_pending(self._number)
+
+    def cancel(self) -> None:
+        """Let it not run; may be called at any time."""
+        self._schedule.cancel(self._number)

@@ -1,0 +1,163 @@
+"""What a rig file may say about its emulated world: the section `emulation`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from bench.device import DriverConfig
+from bench.errors import UsageError
+from bench.quantities import SecondsField, VoltsField
+from drivers.emulated.faults import Fault
+
+Status = Literal["unknown", "Pending", "Whitelisted", "InstalledNotCommissioned", "Commissioned", "Decommissioned"]
+"""A device's status in the Smart Metering Inventory; "unknown" for one that it does not hold."""
+
+
+class VoltageSpec(DriverConfig):
+    """Average RMS voltage as the ESME measures it until a Service Request 6.5 says otherwise (SMETS 5.7.4).
+
+    Attributes:
+        period: how long each mean is taken.
+        over: a mean above this raises 0x8002.
+        under: a mean below this raises 0x8006.
+    """
+
+    period: SecondsField = 1800.0
+    over: VoltsField = 264.0
+    under: VoltsField = 200.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> VoltageSpec:
+        if not 0 <= self.under < self.over:
+            raise ValueError("the under-voltage threshold lies below the over-voltage threshold")
+        if self.period < 1 or self.period != int(self.period):
+            raise ValueError("the averaging period is a whole number of seconds")
+        return self
+
+
+class WorldSpec(DriverConfig):
+    """Physics and timing of the emulated world. No source fixes these values: they are plausible, and can be set.
+
+    Attributes:
+        nominal: voltage of the AC source at the start.
+        energised: whether the source is on and the relay closed at the start.
+        brown_out: below this voltage a meter and its Comms Hub have no supply.
+        hold_up: how long both live on without supply; a shorter dip is no outage.
+        voltage: average RMS voltage.
+        esme_boot: from the return of supply until the ESME says anything on the HAN.
+        hub_boot: from the return of supply until the Comms Hub passes anything on.
+        outage_event: how long the hub's supply is gone when it sends a Power Outage Event: "more than three
+            minutes".
+        han_latency: one message between hub and a device that listens.
+        wan_latency: one message between DCC and hub.
+        scan_interval: how often a device without a network looks for one.
+        join_step: mean time between frames of a join.
+        gsme_wake: how often the GSME wakes.
+        gsme_install_wake: how often it does so while it is being installed.
+        gsme_install: how long that lasts after it joined.
+        device_timeout: how long the DCC waits for a device's response (E21).
+        retry: how often the DCC tries to deliver a message that nobody takes.
+        retry_for: how long it tries.
+    """
+
+    nominal: VoltsField = 230.0
+    energised: bool = True
+    brown_out: VoltsField = 80.0
+    hold_up: SecondsField = 0.5
+    voltage: VoltageSpec = VoltageSpec()
+    esme_boot: SecondsField = 3.0
+    hub_boot: SecondsField = 45.0
+    outage_event: SecondsField = 180.5
+    han_latency: SecondsField = 0.4
+    wan_latency: SecondsField = 0.6
+    scan_interval: SecondsField = 10.0
+    join_step: SecondsField = 0.05
+    gsme_wake: SecondsField = 1800.0
+    gsme_install_wake: SecondsField = 10.0
+    gsme_install: SecondsField = 3600.0
+    device_timeout: SecondsField = 2400.0
+    retry: SecondsField = 2.0
+    retry_for: SecondsField = 120.0
+
+    @model_validator(mode="after")
+    def _outage_event_is_late_enough(self) -> WorldSpec:
+        if self.outage_event <= 180.0:
+            raise ValueError("a Power Outage Event follows more than three minutes without supply")
+        return self
+
+
+class WireSpec(DriverConfig):
+    """How one device of the rig is reached.
+
+    Attributes:
+        kind: the wire; the known kinds are those of `drivers.emulated.wires`.
+        listen: host and port to listen on, where the wire is a socket; port 0 takes a free one.
+        options: what the kind of wire takes besides.
+    """
+
+    kind: str
+    listen: str = "127.0.0.1:0"
+    options: Mapping[str, Any] = Field(default_factory=dict)
+
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not (port.isascii() and port.isdigit() and int(port) < 65536):
+            raise ValueError(f"{value!r} is no address: write 127.0.0.1:0")
+        return value
+
+    @property
+    def host(self) -> str:
+        """The host to listen on."""
+        return self.listen.rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        """The port to listen on; 0 takes a free one."""
+        return int(self.listen.rpartition(":")[2])
+
+
+class Registration(DriverConfig):
+    """Which Users serve a metering point, by their names on the rig.
+
+    Attributes:
+        supplier: gets the supplier's alerts.
+        network_operator: gets the network operator's alerts; ED for electricity, GT for gas.
+    """
+
+    supplier: str | None = None
+    network_operator: str | None = None
+
+
+class EmulationSpec(DriverConfig):
+    """The section `emulation` of a rig file.
+
+    Attributes:
+        seed: everything random or secret in the world comes from it.
+        world: physics and timing.
+        wires: how each device of the rig is reached; a device that is not listed has no emulator.
+        inventory: what the DCC knows of each device under test at the start; Commissioned unless listed.
+        registered: by device under test, which Users serve it; by their roles unless listed.
+        faults: what goes wrong, `NAME[:ARG][@DELAY]`.
+    """
+
+    seed: int = Field(default=1, ge=-(1 << 63), lt=1 << 63)
+    world: WorldSpec = WorldSpec()
+    wires: Mapping[str, WireSpec] = Field(default_factory=dict)
+    inventory: Mapping[str, Status] = Field(default_factory=dict)
+    registered: Mapping[str, Registration] = Field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+
+    @field_validator("faults")
+    @classmethod
+    def _known_faults(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                Fault.parse(text)
+            except UsageError as error:
+                raise ValueError(str(error)) from None
+        return value
