@@ -176,7 +176,7 @@ class _Decoder:
                 self.frame = replace(self.frame, content=content or zcl)
 
     def _originator(self) -> Eui64 | None:
-        """The EUI-64 of who made the frame, if the network layer gives it away: it names the last hop, not the first."""
+        """The EUI-64 of who made the frame, if the network layer gives it away: its security names the last hop."""
         nwk = self.frame.nwk
         if nwk is None or nwk.source_eui is not None or nwk.security is None:
             return nwk.source_eui if nwk is not None else None

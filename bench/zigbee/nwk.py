@@ -1,4 +1,7 @@
-"""Zigbee network layer frames (Zigbee specification, clause 3.3): header, security, and the commands of joining and leaving."""
+"""Zigbee network layer frames (Zigbee specification, clause 3.3).
+
+Header, security, and the commands of joining and leaving.
+"""
 
 from __future__ import annotations
 

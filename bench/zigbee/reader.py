@@ -1,4 +1,4 @@
-"""A cursor over the bytes of a frame that knows where it is; everything in IEEE 802.15.4 and Zigbee is little-endian."""
+"""A cursor over the bytes of a frame that knows where it is; all of IEEE 802.15.4 and Zigbee is little-endian."""
 
 from __future__ import annotations
 
