@@ -1,0 +1,319 @@
+"""The planner: a dry run of a runbook against a rig, before anything is energised.
+
+It checks everything that can be known beforehand (devices and what they can do, Users, Service Requests and their
+parameters, limits), and adds up what the run will take: duration, highest and lowest voltage, requirements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.capabilities import AcSource, CommsHub, Console, DccGateway, HanSniffer, Measures, Switch
+from bench.device import AnyDriver
+from bench.duis.bodies import body_of
+from bench.duis.service_requests import service_request
+from bench.duis.shapes import leaves
+from bench.errors import BenchError, LimitExceeded, UsageError
+from bench.gbcs.catalogue import alert_entry
+from bench.interlock import check_frequency, check_outage, check_slope, check_voltage
+from bench.quantities import format_duration
+from bench.rig import driver_class
+from bench.rig_file import Rig
+from bench.runbook import Expect, Forbid, Match, Placed, Runbook, Send, Step
+from bench.verbs import band
+
+REQUEST_S = 5.0
+"""What a Service Request with its answer usually takes; only for the estimate."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One step of a plan.
+
+    Attributes:
+        usual_s: estimated duration if everything comes at once.
+        longest_s: duration if everything comes at the last moment.
+    """
+
+    group: str
+    name: str
+    user: str | None
+    act: str
+    usual_s: float
+    longest_s: float
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a runbook will do on a rig.
+
+    Attributes:
+        lowest_v: the lowest voltage that the source will be set to while it is on; None if it is not touched.
+        outage_s: the longest interruption; 0 for none.
+        notes: what is worth knowing and no mistake.
+    """
+
+    runbook: str
+    title: str
+    rig: str
+    steps: list[PlannedStep] = field(default_factory=list)
+    covers: list[str] = field(default_factory=list)
+    lowest_v: float | None = None
+    highest_v: float | None = None
+    outage_s: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def usual_s(self) -> float:
+        """Estimated duration, drain included."""
+        return sum(step.usual_s for step in self.steps)
+
+    @property
+    def longest_s(self) -> float:
+        """Duration if every window is used to its end."""
+        return sum(step.longest_s for step in self.steps)
+
+
+class _Planner:
+    def __init__(self, rig: Rig, runbook: Runbook) -> None:
+        self._rig = rig
+        self._runbook = runbook
+        self._classes: dict[str, type[AnyDriver]] = {}
+        self._saved: set[str] = set()
+        self.mistakes: list[str] = []
+        self.plan = Plan(runbook.name, runbook.title, rig.name, covers=runbook.covers)
+
+    def run(self) -> Plan:
+        for name in self._rig.file.devices:
+            try:
+                self._classes[name] = driver_class(self._rig, name)
+            except UsageError as error:
+                self.mistakes.append(str(error))
+        for item in self._runbook.preconditions:
+            condition = item.precondition
+            self._user(condition.user, item.where)
+            self._dut(condition.inventory.device, item.where)
+            self.plan.steps.append(
+                PlannedStep("precondition", condition.title, condition.user, "read the inventory", REQUEST_S, REQUEST_S)
+            )
+            for placed in item.establish:
+                self._step("if needed", placed)
+        for group, steps in (
+            ("setup", self._runbook.setup),
+            ("step", self._runbook.steps),
+            ("teardown", self._runbook.teardown),
+        ):
+            for placed in steps:
+                self._step(group, placed)
+        drain_s = self._rig.file.drain
+        self.plan.steps.append(PlannedStep("park", "park and drain", None, "wait for late messages", drain_s, drain_s))
+        if self.mistakes:
+            raise UsageError("\n".join(dict.fromkeys(self.mistakes)))
+        return self.plan
+
+    def _mistake(self, where: str, error: BenchError | str) -> None:
+        self.mistakes.append(f"{where}: {error}")
+
+    def _step(self, group: str, placed: Placed) -> None:
+        step, where = placed.step, placed.where
+        if step.user is not None:
+            self._user(step.user, where)
+        for inner in self._flat(step):
+            try:
+                self._check_verb(inner, where)
+            except (LimitExceeded, UsageError) as error:
+                self._mistake(where, error)
+        sent = {inner.send.service_request for inner in self._flat(step) if inner.send is not None}
+        for match in (*step.expect, *step.allow, *step.forbid):
+            self._check_match(match, sent, where)
+        verb_s = self._verb_duration(step)
+        waits: list[Expect] = [item for item in step.expect if item.after in ("restore", "end", "set")]
+        longest = max((item.within for item in step.expect if item not in waits), default=0.0)
+        tail = max((item.within for item in waits), default=0.0)
+        forbids = max((self._forbid_end(item, verb_s) for item in step.forbid), default=0.0)
+        usual_s = max(verb_s, forbids)
+        act = describe_act(step)
+        longest_s = max(usual_s, longest, verb_s + tail)
+        if group != "if needed":
+            self.plan.steps.append(PlannedStep(group, placed.name, step.user, act, usual_s, longest_s))
+        else:
+            self.plan.steps.append(PlannedStep(group, placed.name, step.user, act, 0.0, longest_s))
+
+    @staticmethod
+    def _forbid_end(item: Forbid, verb_s: float) -> float:
+        return item.duration + (verb_s if item.after in ("restore", "end", "set") else 0.0)
+
+    def _flat(self, step: Step) -> Iterator[Step]:
+        yield step
+        for inner in step.parallel or ():
+            yield from self._flat(inner)
+
+    def _verb_duration(self, step: Step) -> float:
+        if step.parallel is not None:
+            return max(self._verb_duration(inner) for inner in step.parallel)
+        if step.wait is not None:
+            return step.wait
+        if step.measure is not None:
+            return step.measure.settle
+        act = step.supply
+        if act is not None:
+            for shape in (act.sag, act.swell, act.interrupt):
+                if shape is not None:
+                    return shape.duration
+            if act.ramp is not None:
+                # From wherever the source stands; the whole range is the worst.
+                span_v = self._rig.file.limits.voltage.max - self._rig.file.limits.voltage.min
+                return span_v / act.ramp.slope
+        return REQUEST_S if step.verb in ("send", "inventory") else 0.0
+
+    def _check_verb(self, step: Step, where: str) -> None:
+        supply = self._rig.file.supply
+        if step.send is not None:
+            self._needs(DccGateway, None)
+            self._check_send(step.send, where)
+        elif step.inventory is not None:
+            self._needs(DccGateway, None)
+            self._dut(step.inventory.device, where)
+        elif step.supply is not None:
+            self._needs(AcSource, step.supply.device or supply.source)
+            self._check_supply(step)
+        elif step.relay is not None:
+            self._needs(Switch, step.relay.device or supply.relay)
+        elif step.console is not None:
+            self._needs(Console, step.console.device)
+        elif step.measure is not None:
+            self._needs(Measures, step.measure.device or supply.meter)
+            band(step.measure)
+
+    def _check_supply(self, step: Step) -> None:
+        act, limits = step.supply, self._rig.file.limits
+        assert act is not None
+        volts = act.set
+        for shape in (act.sag, act.swell, act.ramp):
+            volts = shape.to if shape is not None else volts
+        if volts is not None:
+            check_voltage(limits, volts)
+            plan = self.plan
+            plan.lowest_v = volts if plan.lowest_v is None else min(plan.lowest_v, volts)
+            plan.highest_v = volts if plan.highest_v is None else max(plan.highest_v, volts)
+        if act.ramp is not None:
+            check_slope(limits, act.ramp.slope)
+        if act.frequency is not None:
+            check_frequency(limits, act.frequency)
+        if act.interrupt is not None:
+            check_outage(limits, act.interrupt.duration)
+            self.plan.outage_s = max(self.plan.outage_s, act.interrupt.duration)
+
+    def _check_send(self, send: Send, where: str) -> None:
+        request = service_request(send.service_request)
+        if send.to != "dcc":
+            self._dut(send.to, where)
+        if send.device is not None:
+            self._dut(send.device, where)
+        body = body_of(send.service_request)
+        known = [item.key for item in leaves(body.shape)] if body is not None else None
+        for key, value in send.params.items():
+            if known is not None and key not in known:
+                self._mistake(where, f"{request} has no parameter {key!r}; it has {', '.join(known) or 'none'}")
+            if isinstance(value, str) and "${saved." in value:
+                name = value.partition("${saved.")[2].partition(".")[0]
+                if name not in self._saved:
+                    self._mistake(where, f"nothing was saved as {name!r} by an earlier step")
+        if send.command_variant is not None and send.command_variant not in request.command_variants:
+            allowed = ", ".join(str(variant) for variant in request.command_variants)
+            self.plan.notes.append(
+                f"{where}: {request} is sent with a Command Variant other than {allowed}, on purpose"
+            )
+        if send.save is not None:
+            self._saved.add(send.save)
+
+    def _check_match(self, match: Match, sent: set[str], where: str) -> None:
+        for name in (match.source, match.device):
+            if name is not None:
+                self._dut(name, where)
+        if match.user is not None:
+            self._user(match.user, where)
+        answered = match.response or (match.request if isinstance(match, Expect) else None)
+        if answered is not None and answered not in sent:
+            self._mistake(where, f"{match.label} answers a Service Request that this step does not send: {answered}")
+        if match.device_alert is not None and alert_entry(int(match.device_alert, 16)) is None:
+            self.plan.notes.append(f"{where}: {match.device_alert} is in no list of alert codes that the bench has")
+        if match.han is not None:
+            self._expects(HanSniffer, match, where)
+        if match.hub is not None:
+            self._expects(CommsHub, match, where)
+
+    def _expects(self, protocol: type[Any], match: Match, where: str) -> None:
+        if isinstance(match, Expect) and match.witness == "optional":
+            return
+        try:
+            self._needs(protocol, None)
+        except UsageError as error:
+            self._mistake(where, f"{match.label}: {error}")
+
+    def _needs(self, protocol: type[Any], device: str | None) -> None:
+        if device is None:
+            able = [name for name, cls in self._classes.items() if issubclass(cls, protocol)]
+            if not able:
+                raise UsageError(f"the rig has no {protocol.__name__}")
+            return
+        if device not in self._rig.file.devices:
+            raise UsageError(
+                f"the rig has no device {device!r}", next_step=f"It has {', '.join(self._rig.file.devices)}"
+            )
+        cls = self._classes.get(device)
+        if cls is not None and not issubclass(cls, protocol):
+            raise UsageError(f"{device} cannot be used here: its driver is no {protocol.__name__}")
+
+    def _user(self, name: str, where: str) -> None:
+        if name not in self._rig.file.users:
+            self._mistake(where, f"the rig has no User {name!r}; it has {', '.join(self._rig.file.users)}")
+
+    def _dut(self, name: str, where: str) -> None:
+        if name not in self._rig.duts:
+            self._mistake(where, f"the rig has no device under test {name!r}; it has {', '.join(self._rig.duts)}")
+
+
+def plan(rig: Rig, runbook: Runbook) -> Plan:
+    """Check a runbook against a rig and say what it will do.
+
+    Raises:
+        UsageError: with every mistake, each with file and line; among them every limit that would be exceeded.
+    """
+    return _Planner(rig, runbook).run()
+
+
+def describe_act(step: Step) -> str:
+    """A step's verb in words, for people who read a plan."""
+    if step.send is not None:
+        about = f" about {step.send.device}" if step.send.device else ""
+        return f"send {service_request(step.send.service_request)} to {step.send.to}{about}"
+    if step.supply is not None:
+        return f"supply: {_describe_supply(step.supply.model_dump(exclude_none=True, by_alias=True))}"
+    if step.relay is not None:
+        return f"{'close' if step.relay.closed else 'open'} the relay"
+    if step.measure is not None:
+        return f"measure {step.measure.quantity}: {step.measure.between[0]} to {step.measure.between[1]}"
+    if step.wait is not None:
+        return f"wait {format_duration(step.wait)}"
+    if step.inventory is not None:
+        return f"inventory: {step.inventory.device} is {' or '.join(step.inventory.status)}"
+    if step.console is not None:
+        return f"ask {step.console.device}: {step.console.command}"
+    if step.prompt is not None:
+        return f"ask the operator: {step.prompt.text}"
+    if step.call is not None:
+        return f"call {step.call.function}"
+    return "at once: " + "; ".join(describe_act(inner) for inner in step.parallel or ())
+
+
+def _describe_supply(act: Mapping[str, Any]) -> str:
+    words = []
+    for name, value in act.items():
+        if isinstance(value, Mapping):
+            words.append(f"{name} " + " ".join(f"{key} {item}" for key, item in value.items()))
+        else:
+            words.append(f"{name} {value}")
+    return ", ".join(words)
