@@ -190,7 +190,6 @@ class RigFile(Part):
     protection: tuple[str, ...] = ()
     certificates: Path | None = None
     state: Path | None = None
-    han_channel: int = Field(default=11, ge=11, le=26)
     emulation: Mapping[str, Any] | None = None
 
 

@@ -1,0 +1,222 @@
+"""The command line: `hilbench run`, `plan`, `emulate`, `rig check` and `verify`.
+
+Everything heavy is imported by the command that needs it, so that `--help` is there at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.errors import BenchError, UsageError
+
+_EXIT_USAGE, _EXIT_UNDECIDED = 2, 3
+
+RIG = click.Path(path_type=Path)
+
+
+class _Commands(click.Group):
+    """Turns every error of ours into one sentence and an exit code, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            _fail(error, _EXIT_USAGE)
+        except BenchError as error:
+            _fail(error, _EXIT_UNDECIDED)
+        except BrokenPipeError:
+            # Whoever read our output has gone, which is their right.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
+
+def _fail(error: BenchError, code: int) -> None:
+    click.echo(f"hilbench: {error}", err=True)
+    sys.exit(code)
+
+
+def state_folder() -> Path:
+    """Where the bench keeps its key and counters: `$HILBENCH_STATE`, or hilbench in the XDG state folder."""
+    if given := os.environ.get("HILBENCH_STATE"):
+        return Path(given)
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "hilbench"
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="hilbench")
+def main() -> None:
+    """Drive a smart-metering test bench: real, or wholly emulated.
+
+    Exit codes of `run`, the gravest of several runbooks: 0 all passed, 1 something failed, 2 wrong usage or a bad
+    file, 3 could not be decided (lost device, no evidence), 4 safe state not confirmed.
+    """
+
+
+def _list_faults(ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    if "list" in value:
+        from bench.rig import emulator_class
+
+        for name, meaning in emulator_class().faults_known().items():
+            click.echo(f"{name:28} {meaning}")
+        ctx.exit(0)
+    return value
+
+
+_fault = click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME[:ARG][@DELAY]",
+    callback=_list_faults,
+    is_eager=True,
+    help="Make the emulated world misbehave; repeatable. `--fault list` names the faults.",
+)
+_seed = click.option("--seed", type=click.IntRange(0), help="Seed of the emulated world instead of the rig file's.")
+_json = click.option("--json", "as_json_", is_flag=True, help="Print one JSON document for a program to read.")
+
+
+@main.command()
+@click.argument("runbooks", nargs=-1, required=True)
+@click.option("--rig", "rig_path", type=RIG, required=True, help="The rig file.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="evidence", show_default=True)
+@_seed
+@_fault
+@click.option("--realtime", is_flag=True, help="Real time, also on an emulated rig.")
+@click.option("--speed", type=click.FloatRange(0.001, 1e6), help="Pace virtual time: virtual seconds a second.")
+@_json
+def run(
+    runbooks: tuple[str, ...],
+    rig_path: Path,
+    out: Path,
+    seed: int | None,
+    faults: tuple[str, ...],
+    realtime: bool,
+    speed: float | None,
+    as_json_: bool,
+) -> None:
+    """Run RUNBOOKS (names in ./runbooks, or paths) on a rig, in this order."""
+    from bench import runner
+    from bench.terminal import Silent, TablePrinter, TerminalOperator
+
+    rig, planned = runner.prepare(rig_path, runbooks)
+    options = runner.RunOptions(out, state_folder(), seed, faults, realtime, speed)
+    reporter = Silent() if as_json_ else TablePrinter(sys.stdout)
+    finished = runner.execute(rig, planned, options, TerminalOperator(), reporter)
+    code = runner.overall_exit_code(finished, len(planned))
+    reports = [(item, _verify(item.bundle, own=True)) for item in finished]
+    if any(not report.ok for _, report in reports):
+        code = max(code, _EXIT_UNDECIDED)
+    if as_json_:
+        runs = [runner.as_json(item) | {"evidence": report.level} for item, report in reports]
+        click.echo(json.dumps({"exit_code": code, "runs": runs}, indent=2))
+    else:
+        click.echo("\nEvidence")
+        for item, report in reports:
+            click.echo(f"  {item.result.verdict.value:9}  {item.bundle}  {report.summary}")
+    sys.exit(code)
+
+
+def _verify(bundle: Path, trusted: tuple[str, ...] = (), *, own: bool = False) -> Any:
+    from bench.evidence.keys import fingerprint_of_own_key
+    from bench.evidence.verify import verify as verify_bundle
+
+    fingerprints = (*trusted, fingerprint_of_own_key(state_folder())) if own else trusted
+    return verify_bundle(bundle, fingerprints)
+
+
+@main.command("plan")
+@click.argument("runbooks", nargs=-1, required=True)
+@click.option("--rig", "rig_path", type=RIG, required=True, help="The rig file.")
+@_json
+def plan_command(runbooks: tuple[str, ...], rig_path: Path, as_json_: bool) -> None:
+    """Say what RUNBOOKS would do on a rig, and touch nothing."""
+    from dataclasses import asdict
+
+    from bench import runner
+    from bench.quantities import format_duration
+
+    _, planned = runner.prepare(rig_path, runbooks)
+    if as_json_:
+        plans = [asdict(plan) | {"usual_s": plan.usual_s, "longest_s": plan.longest_s} for _, plan in planned]
+        click.echo(json.dumps({"plans": plans}, indent=2))
+        return
+    for _, plan in planned:
+        click.echo(f"{plan.runbook}  {plan.title}  (on {plan.rig})")
+        for step in plan.steps:
+            times = f"{format_duration(step.usual_s):>11}  {format_duration(step.longest_s):>11}"
+            click.echo(f"  {times}  {step.group:12}  {step.user or '':3}  {step.name}: {step.act}")
+        click.echo(f"  takes about {format_duration(plan.usual_s)}, at most {format_duration(plan.longest_s)}")
+        if plan.highest_v is not None:
+            click.echo(f"  voltage from {plan.lowest_v:g} V to {plan.highest_v:g} V")
+        if plan.outage_s:
+            click.echo(f"  longest outage {format_duration(plan.outage_s)}")
+        for cover in plan.covers:
+            click.echo(f"  covers {cover}")
+        for note in plan.notes:
+            click.echo(f"  note: {note}")
+
+
+@main.command()
+@click.argument("rig_path", metavar="RIG", type=RIG)
+@click.option("--as", "folder", type=click.Path(path_type=Path), help="Write a rig file, keys and certificates here.")
+@_seed
+@_fault
+@_json
+def emulate(rig_path: Path, folder: Path | None, seed: int | None, faults: tuple[str, ...], as_json_: bool) -> None:
+    """Run the emulated world of RIG as a process of its own, in real time, until Ctrl-C.
+
+    Any client may use it: SCPI, Modbus, MQTT, serial, DUIS over HTTP. With --as, `hilbench run --realtime --rig
+    DIR/rig.yaml` in another process finds it.
+    """
+    from bench.emulate import serve
+
+    serve(rig_path, folder, seed, faults, as_json_)
+
+
+@main.group()
+def rig() -> None:
+    """Rig files."""
+
+
+@rig.command("check")
+@click.argument("rig_path", metavar="RIG", type=RIG)
+@click.option("--offline", is_flag=True, help="Read the files only; connect to nothing.")
+@_json
+def rig_check(rig_path: Path, offline: bool, as_json_: bool) -> None:
+    """Check a rig file, connect to every device, and say what protects the bench."""
+    from bench.rig_check import check
+
+    report = check(rig_path, state_folder(), offline=offline)
+    if as_json_:
+        click.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        click.echo("\n".join(report.lines()))
+    sys.exit(report.exit_code)
+
+
+@main.command()
+@click.argument("bundles", nargs=-1, required=True, metavar="BUNDLE...", type=click.Path(path_type=Path))
+@click.option(
+    "--trust", "trusted", multiple=True, metavar="FINGERPRINT", help="Fingerprint of a bench's key; repeatable."
+)
+@_json
+def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], as_json_: bool) -> None:
+    """Check evidence offline: every file, the journal's chain, the signature. Exit code 1 if anything is wrong."""
+    reports = [(bundle, _verify(bundle, trusted)) for bundle in bundles]
+    if as_json_:
+        click.echo(json.dumps([{"bundle": str(bundle)} | report.as_json() for bundle, report in reports], indent=2))
+    else:
+        for bundle, report in reports:
+            click.echo(f"{bundle}: {report.summary}")
+    sys.exit(0 if all(report.ok for _, report in reports) else 1)
+
+
+if __name__ == "__main__":
+    main()

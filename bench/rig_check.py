@@ -1,0 +1,99 @@
+"""`hilbench rig check`: is the rig file right, do all devices answer, and what protects the bench?"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.clock import RealClock
+from bench.errors import DeviceLost
+from bench.rig import driver_class, open_rig
+from bench.rig_file import Rig, load_rig
+from bench.runner import RunOptions, make_clock, make_loop_factory
+from bench.verdict import EXIT_PASSED, EXIT_UNDECIDED
+
+
+@dataclass(slots=True)
+class CheckReport:
+    """What was found.
+
+    Attributes:
+        devices: device name to what became of it: "ok", or an error.
+        notes: what is missing or weak.
+    """
+
+    rig: Rig
+    devices: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    lost: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 if a device could not be reached."""
+        return EXIT_UNDECIDED if self.lost else EXIT_PASSED
+
+    def lines(self) -> list[str]:
+        """The report for people."""
+        lines = [f"{self.rig.document.path}: rig {self.rig.name}"]
+        lines += [f"  {name:12} {state}" for name, state in self.devices.items()]
+        lines += [self.lost] if self.lost else []
+        return lines + [f"  note: {note}" for note in self.notes]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for programs."""
+        return {
+            "rig": self.rig.name,
+            "ok": not self.lost,
+            "devices": self.devices,
+            "error": self.lost,
+            "notes": self.notes,
+        }
+
+
+def check(path: Path, state: Path, *, offline: bool) -> CheckReport:
+    """Check a rig; devices are connected to and asked who they are, and nothing is switched.
+
+    Raises:
+        UsageError: the files are wrong.
+    """
+    rig = load_rig(path)
+    report = CheckReport(rig, notes=_notes(rig))
+    for name in rig.file.devices:
+        driver_class(rig, name)
+        report.devices[name] = "not connected"
+    if offline:
+        return report
+    options = RunOptions(Path(), state)
+    with asyncio.Runner(loop_factory=make_loop_factory(rig, options)) as runner:
+        try:
+            runner.run(_connect(rig, state, report))
+        except DeviceLost as error:
+            report.lost = str(error)
+    return report
+
+
+async def _connect(rig: Rig, state: Path, report: CheckReport) -> None:
+    async with open_rig(rig, make_clock(), state=state) as session:
+        for name in session.drivers:
+            report.devices[name] = "ok"
+
+
+def _notes(rig: Rig) -> list[str]:
+    notes = []
+    if not rig.emulated:
+        clock = RealClock()
+        notes.append(f"the system clock is {clock.synchronisation}")
+        if not rig.file.protection:
+            notes.append(
+                "nothing is said about what protects the bench when this PC dies; list it under 'protection' "
+                "(a fail-safe relay, an instrument's own watchdog)"
+            )
+    if not any(monitor.device == rig.file.supply.meter for monitor in rig.file.monitors):
+        notes.append("no monitor reads the reference meter, so that nothing watches the limits during a run")
+    if rig.file.supply.relay is None:
+        notes.append("there is no relay in the supply path: a blocked AC source cannot be made safe another way")
+    elif all(action.device != rig.file.supply.relay for action in rig.file.safe.actions):
+        notes.append("the safe state does not open the relay, which is the independent path")
+    return notes

@@ -1,0 +1,305 @@
+"""Runs runbooks on a rig, one after the other, each with its own evidence: what `hilbench run` does.
+
+The rig is brought up once. All runbooks are read and planned before anything is energised: a mistake in the last one
+is found before the first one runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench.clock import Clock, RealClock, VirtualClock
+from bench.engine import Engine, RunResult
+from bench.errors import BenchError, UsageError
+from bench.events import Event
+from bench.evidence.bundle import BundleWriter
+from bench.planner import Plan, plan
+from bench.rig import RigSession, dut_summary, open_rig
+from bench.rig_file import Rig, load_rig
+from bench.runbook import Runbook, find_runbook, load_runbook
+from bench.verbs import Operator
+from bench.verdict import EXIT_UNDECIDED, Verdict, exit_code
+from bench.virtual_time import VirtualLoop, check_poll_readiness
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run.
+
+    Attributes:
+        out: folder under which each run gets a folder of evidence.
+        state: folder for counters, the record of messages seen, and the bench's signing key.
+        seed: seed of an emulated world instead of the rig file's own.
+        faults: faults for the emulated world.
+        realtime: do not use virtual time on an emulated rig.
+        speed: virtual seconds a second, for people to watch; None for as fast as it goes.
+    """
+
+    out: Path
+    state: Path
+    seed: int | None = None
+    faults: Sequence[str] = ()
+    realtime: bool = False
+    speed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finished run and its evidence."""
+
+    result: RunResult
+    plan: Plan
+    bundle: Path
+    body_hash: str
+    duration_s: float
+
+    @property
+    def exit_code(self) -> int:
+        """What the run alone would exit with."""
+        return exit_code(self.result.verdict, safe=self.result.safe)
+
+
+class Reporter(Protocol):
+    """Who is told what happens, while it happens."""
+
+    def begin(self, plan: Plan, clock: Clock) -> None:
+        """A run begins."""
+
+    def event(self, event: Event) -> None:
+        """Something happened in it."""
+
+    def end(self, finished: Finished) -> None:
+        """It ended, and its evidence is sealed."""
+
+
+def prepare(rig_path: Path, names: Sequence[str]) -> tuple[Rig, list[tuple[Runbook, Plan]]]:
+    """Read a rig and runbooks and plan them.
+
+    Raises:
+        UsageError: with all mistakes of all files.
+    """
+    rig = load_rig(rig_path)
+    planned, mistakes = [], []
+    for name in names:
+        try:
+            runbook = load_runbook(find_runbook(name))
+            planned.append((runbook, plan(rig, runbook)))
+        except UsageError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise UsageError("\n".join(dict.fromkeys(mistakes)))
+    return rig, planned
+
+
+def make_loop_factory(rig: Rig, options: RunOptions) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The event loop that a rig runs on: virtual for an emulated rig, unless real time is asked for.
+
+    Raises:
+        UsageError: a speed was given where time is real.
+        ClockError: virtual time cannot work on this machine.
+    """
+    if options.realtime or not rig.emulated:
+        if options.speed is not None:
+            raise UsageError("--speed paces virtual time; this run is in real time")
+        return None
+    check_poll_readiness()
+    return lambda: VirtualLoop(speed=options.speed)
+
+
+def make_clock() -> Clock:
+    """The clock of the running loop."""
+    loop = asyncio.get_running_loop()
+    return VirtualClock(loop) if isinstance(loop, VirtualLoop) else RealClock()
+
+
+async def run_all(
+    rig: Rig, planned: Sequence[tuple[Runbook, Plan]], options: RunOptions, operator: Operator, reporter: Reporter
+) -> list[Finished]:
+    """Run runbooks on a rig. SIGINT and SIGTERM bring it to its safe state and end the whole.
+
+    Raises:
+        BenchError: the rig could not be brought up, or evidence could not be written.
+    """
+    finished: list[Finished] = []
+    interrupt = _Interrupt()
+    with interrupt.handlers():
+        async with open_rig(
+            rig, make_clock(), seed=options.seed, faults=options.faults, state=options.state
+        ) as session:
+            for runbook, its_plan in planned:
+                if interrupt.came:
+                    break
+                finished.append(await _run_one(session, runbook, its_plan, options, operator, reporter, interrupt))
+                if not finished[-1].result.safe:
+                    break
+    return finished
+
+
+class _Interrupt:
+    """Ctrl-C and SIGTERM: abort the engine that runs, or cancel what else goes on."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self.engine: Engine | None = None
+        self._task = asyncio.current_task()
+
+    def _on_signal(self, name: str) -> None:
+        self.came = True
+        if self.engine is not None:
+            self.engine.abort(name)
+        elif self._task is not None:
+            self._task.cancel()
+
+    def handlers(self) -> _Handlers:
+        return _Handlers(self._on_signal)
+
+
+class _Handlers:
+    def __init__(self, on_signal: Callable[[str], None]) -> None:
+        self._on_signal = on_signal
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._on_signal, "Ctrl-C")
+        loop.add_signal_handler(signal.SIGTERM, self._on_signal, "SIGTERM")
+
+    def __exit__(self, *_error: object) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+async def _run_one(
+    session: RigSession,
+    runbook: Runbook,
+    its_plan: Plan,
+    options: RunOptions,
+    operator: Operator,
+    reporter: Reporter,
+    interrupt: _Interrupt,
+) -> Finished:
+    rig = session.rig
+    writer = BundleWriter.open(
+        options.out / _run_id(options.out, runbook.name),
+        session.stream,
+        files={"rig.yaml": rig.document.text}
+        | {f"runbook/{document.path.name}": document.text for document in runbook.documents},
+        secrets=[dut.install_code for dut in rig.duts.values() if dut.install_code],
+        state=options.state,
+    )
+    unsubscribe = session.stream.subscribe(reporter.event)
+    reporter.begin(its_plan, session.clock)
+    began = session.clock.now()
+    try:
+        session.stream.emit("engine", "run", _run_header(session, runbook, options))
+        engine = interrupt.engine = Engine(session, runbook, operator=operator, barrier=writer.barrier)
+        result = await engine.run()
+    except BaseException:
+        writer.abandon()
+        raise
+    finally:
+        interrupt.engine = None
+        unsubscribe()
+    session.stream.emit("engine", "run", _run_footer(result))
+    bundle = await writer.close(verdict=result.verdict.value)
+    duration_s = (session.clock.now().mono_ns - began.mono_ns) / 1e9
+    finished = Finished(result, its_plan, bundle, writer.body, duration_s)
+    reporter.end(finished)
+    return finished
+
+
+def _run_header(session: RigSession, runbook: Runbook, options: RunOptions) -> dict[str, Any]:
+    rig = session.rig
+    return {
+        "state": "start",
+        "runbook": runbook.name,
+        "title": runbook.title,
+        "rig": rig.name,
+        "clock": session.clock.kind.value,
+        "emulated": rig.emulated,
+        "duts": dut_summary(rig.duts),
+        "users": {name: str(user.eui) for name, user in session.parties.users.items()},
+        "seed": options.seed,
+        "faults": list(options.faults),
+    }
+
+
+def _run_footer(result: RunResult) -> dict[str, Any]:
+    return {
+        "state": "end",
+        "verdict": result.verdict.value,
+        "reason": result.reason,
+        "safe": result.safe,
+        "findings": result.findings,
+    }
+
+
+def _run_id(out: Path, runbook: str) -> str:
+    """A folder name that is new: the wall clock even of a virtual run, since its own clock always begins alike."""
+    stem = f"{RealClock().now().utc:%Y%m%dT%H%M%SZ}-{runbook}"
+    name, number = stem, 1
+    while (out / name).exists():
+        number += 1
+        name = f"{stem}-{number}"
+    return name
+
+
+def overall_exit_code(finished: Sequence[Finished], expected: int) -> int:
+    """The gravest exit code of several runs; runs that never began leave the whole undecided."""
+    gravity = [0, 1, 2, 3, 4]
+    code = max((item.exit_code for item in finished), key=gravity.index, default=EXIT_UNDECIDED)
+    return code if len(finished) == expected else max(code, EXIT_UNDECIDED, key=gravity.index)
+
+
+def as_json(item: Finished) -> dict[str, Any]:
+    """A finished run for a program to read."""
+    result = item.result
+    return {
+        "runbook": result.runbook.name,
+        "verdict": result.verdict.value,
+        "reason": result.reason,
+        "safe": result.safe,
+        "duration_s": round(item.duration_s, 6),
+        "bundle": str(item.bundle),
+        "body_hash": item.body_hash,
+        "findings": result.findings,
+        "covers": sorted(
+            {cover for step in result.steps if step.verdict is Verdict.PASSED for cover in step.placed.step.covers}
+        ),
+        "steps": [
+            {
+                "group": step.group,
+                "name": step.placed.name,
+                "as": step.placed.step.user,
+                "verdict": step.verdict.value,
+                "reason": step.reason,
+                "summary": step.summary,
+                "duration_s": round(step.duration_s, 6),
+                "latencies": [
+                    {"what": what, "latency_s": ns / 1e9, "uncertainty_s": uncertainty / 1e9}
+                    for what, ns, uncertainty in step.latencies
+                ],
+            }
+            for step in result.steps
+        ],
+    }
+
+
+def execute(
+    rig: Rig, planned: Sequence[tuple[Runbook, Plan]], options: RunOptions, operator: Operator, reporter: Reporter
+) -> list[Finished]:
+    """`run_all` on a loop of its own.
+
+    Raises:
+        BenchError: see `run_all`; also if it was interrupted before a run began.
+    """
+    with asyncio.Runner(loop_factory=make_loop_factory(rig, options)) as runner:
+        try:
+            return runner.run(run_all(rig, planned, options, operator, reporter))
+        except asyncio.CancelledError:
+            raise BenchError("interrupted before a run began") from None
