@@ -299,8 +299,8 @@ _BODIES: dict[str, Body] = {
         (
             Choice(
                 (
-                    (_DEVICE,),
                     (_UPRN,),
+                    (_DEVICE,),
                     (Leaf("MPxN", v.IMPORT_MPXN),),
                     (Group("PropertyFilter", _ADDRESS),),
                 )

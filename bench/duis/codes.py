@@ -43,7 +43,8 @@ class ResponseCode:
         return f"{int(form[1])}.{int(form[2])}" if form else None
 
     def __str__(self) -> str:
-        belongs = f"an error of {self.service_reference}" if self.service_reference else "meaning not published"
+        kind = "error" if self.is_error else "warning"
+        belongs = f"{kind} of {self.service_reference}" if self.service_reference else "meaning not published"
         return f"{self.code} ({self.meaning or belongs})"
 
 

@@ -56,16 +56,14 @@ def read(items: Shape, parent: etree._Element) -> dict[str, Any]:
     children = list(parent)
     if children and any(text and text.strip() for text in (parent.text, *(each.tail for each in children))):
         raise DuisError(f"{local(parent)} holds text", line=line_of(parent), expected="elements only")
-    attributes = {str(name) for name in parent.attrib if not str(name).startswith(_XSI)}
+    attributes = _attributes(parent)
     position = _read_items(items, parent, children, 0, out, attributes)
     if position < len(children):
         left = children[position]
         raise DuisError(
             f"{local(left)} is not expected here", line=line_of(left), expected=f"the end of {local(parent)}"
         )
-    if attributes:
-        name = sorted(attributes)[0]
-        raise DuisError(f"{local(parent)} has the attribute {name}", line=line_of(parent), expected="none such")
+    _refuse_attributes(attributes, parent)
     return out
 
 
@@ -121,13 +119,22 @@ def _read_entry(item: Repeat, node: etree._Element) -> Any:
 
 
 def _read_leaf(item: Leaf | Flag, node: etree._Element) -> Any:
-    if len(node) or (isinstance(item, Flag) and (node.text or "").strip()):
-        raise DuisError(
-            f"{item.tag} is not empty" if isinstance(item, Flag) else f"{item.tag} holds elements", line=line_of(node)
-        )
-    if isinstance(item, Flag):
-        return True
-    return _value(item.kind, node.text or "", item.tag, node, item.secret)
+    _refuse_attributes(_attributes(node), node)
+    text = node.text or ""
+    if len(node) or (isinstance(item, Flag) and text.strip()):
+        held = "elements" if len(node) else "text"
+        expected = "nothing in it" if isinstance(item, Flag) else item.kind.expected
+        raise DuisError(f"{item.tag} holds {held}", line=line_of(node), expected=expected)
+    return True if isinstance(item, Flag) else _value(item.kind, text, item.tag, node, item.secret)
+
+
+def _attributes(node: etree._Element) -> set[str]:
+    return {str(name) for name in node.attrib if not str(name).startswith(_XSI)}
+
+
+def _refuse_attributes(left: set[str], node: etree._Element) -> None:
+    if left:
+        raise DuisError(f"{local(node)} has the attribute {min(left)}", line=line_of(node), expected="none such")
 
 
 def _value(kind: Kind, text: str, tag: str, node: etree._Element, secret: bool) -> Any:

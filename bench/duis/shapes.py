@@ -230,6 +230,12 @@ def _defaultable(items: Iterable[Item]) -> bool:
     return True
 
 
+def _has_defaults(branch: Shape) -> bool:
+    """Whether a branch says something although nothing of it was given."""
+    defaults = any(isinstance(item, Leaf) and item.required for item in leaves(branch))
+    return defaults and _defaultable(branch)
+
+
 def _choose(choice: Choice, params: Params, subject: str) -> Shape | None:
     chosen = [branch for branch in choice.branches if given(branch, params)]
     if len(chosen) == 1:
@@ -240,7 +246,7 @@ def _choose(choice: Choice, params: Params, subject: str) -> Shape | None:
         raise UsageError(f"{subject} cannot have both {names[0]!r} and {names[-1]!r}", next_step="Give one of them")
     if not choice.required:
         return None
-    default = next((branch for branch in choice.branches if _defaultable(branch)), None)
+    default = next((branch for branch in choice.branches if _has_defaults(branch)), None)
     if default is None:
         raise UsageError(f"{subject} needs one of: {'; '.join(offers)}")
     return default

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,6 +35,7 @@ SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 
 _DS = "http://www.w3.org/2000/09/xmldsig#"
 
+_VALUE = re.compile(r"[A-Za-z0-9+/]{86}==")
 # A response that carries a SMETS1 Service Provider's message holds that one's own signature, as its last child.
 _SIGNED_BY_OTHERS = (sr("SMETS1SignedResponse"), sr("S1SPAlert"))
 
@@ -201,7 +203,7 @@ def _expect(element: etree._Element, attribute: str, value: str) -> None:
 
 
 def _check_form(signature: etree._Element) -> None:
-    info, _, key_info = _children(signature, "SignedInfo", "SignatureValue", "KeyInfo")
+    info, value, key_info = _children(signature, "SignedInfo", "SignatureValue", "KeyInfo")
     c14n, method, reference = _children(info, "CanonicalizationMethod", "SignatureMethod", "Reference")
     _expect(c14n, "Algorithm", EXCLUSIVE_C14N)
     _expect(method, "Algorithm", ECDSA_SHA256)
@@ -210,6 +212,8 @@ def _check_form(signature: etree._Element) -> None:
     (transform,) = _children(transforms, "Transform")
     _expect(transform, "Algorithm", ENVELOPED)
     _expect(digest, "Algorithm", SHA256)
+    if not _VALUE.fullmatch("".join((value.text or "").split())):
+        raise SignatureError("ds:SignatureValue is no signature", line=line_of(value), expected="64 bytes in base64")
     (x509_data,) = _children(key_info, "X509Data")
     (issuer_serial,) = _children(x509_data, "X509IssuerSerial")
     _children(issuer_serial, "X509IssuerName", "X509SerialNumber")
