@@ -1,0 +1,182 @@
+"""The ASN.1 use cases that the bench needs: clock of the GSME, joining two devices, replacing credentials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bench.eui import Eui64
+from bench.gbcs import asn1, use_case
+from bench.gbcs.asn1 import Cursor
+from bench.gbcs.errors import GbcsError
+from bench.gbcs.use_case import Response, Sender, UseCase, Values
+
+DEVICE_TYPES = {0: "GSME", 1: "ESME", 2: "CHF", 3: "GPF", 4: "HCALCS", 5: "PPMID", 6: "TYPE2"}
+"""Device types as ASN.1 content numbers them."""
+
+CLOCK_STATES = {0: "reliable", 1: "invalid", 2: "unreliable"}
+"""What `clock_status` means."""
+
+_JOIN_RESULTS = (
+    "success",
+    "message code does not fit the join method",
+    "invalid join method",
+    "conflicts with an entry of the device log",
+    "device log full",
+    "write failure",
+    "key agreement: no resources",
+    "key agreement: unknown issuer",
+    "key agreement: unsupported suite",
+    "key agreement: bad message",
+    "key agreement: bad key confirmation",
+    "certificate invalid or missing",
+    "no partner link key",
+    "no answer to the key establishment",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetGsmeClock(UseCase):
+    """Set the GSME's clock, on its own (6.11) and when commissioning (8.1.1): GCS28.
+
+    The response is always the device's time and the state of its clock; `ok` is that the clock is reliable.
+    """
+
+    def encode_command(self, params: Values, *, originator_counter: int) -> bytes:
+        """Write the interval in which the device may adjust its clock."""
+        names = ("validity_interval_start", "validity_interval_end")
+        use_case.check_names(params, names, f"{self.name} command")
+        return asn1.sequence(*(asn1.generalized_time(use_case.moment(params, name)) for name in names))
+
+    def decode_command(self, content: bytes) -> dict[str, Any]:
+        """Read the interval."""
+        cursor = Cursor(content)
+        body = cursor.sequence("set time command")
+        cursor.finish("the set time command")
+        start = body.generalized_time("validity interval start")
+        end = body.generalized_time("validity interval end")
+        body.finish("the set time command")
+        return {"validity_interval_start": start, "validity_interval_end": end}
+
+    def encode_response(self, values: Values, *, originator_counter: int, ok: bool = True) -> bytes:
+        """Write the device's time and the state of its clock."""
+        use_case.check_names(values, ("device_time", "clock_status"), f"{self.name} response")
+        status = use_case.integer({"clock_status": 0 if ok else 2, **values}, "clock_status", 2)
+        if ok is not (status == 0):
+            raise GbcsError(f"clock_status is {status}", expected="0" if ok else "1 or 2")
+        return asn1.sequence(asn1.generalized_time(use_case.moment(values, "device_time")), asn1.integer(status))
+
+    def decode_response(self, content: bytes) -> Response:
+        """Read the device's time and the state of its clock."""
+        cursor = Cursor(content)
+        body = cursor.sequence("set time response")
+        cursor.finish("the set time response")
+        time = body.generalized_time("device time")
+        status = body.integer("device time status")
+        body.finish("the set time response")
+        state = use_case.word(status, CLOCK_STATES, "clock_status")
+        detail = "success" if status == 0 else f"the clock is {state}"
+        return Response(status == 0, {"device_time": time, "clock_status": status}, detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join(UseCase):
+    """Tell a device to trust another one: CS03B and CS03C.
+
+    CS03B is published as a refusal only; its success is laid out as that of CS03C.
+
+    Attributes:
+        method: join method and role: 2 is method B, 3 is method C.
+    """
+
+    method: int
+
+    def encode_command(self, params: Values, *, originator_counter: int) -> bytes:
+        """Write whom to join with: EUI-64, type, and the key agreement certificate where the method asks for it."""
+        names = ("other_device", "other_device_type", "certificate")
+        use_case.check_names(params, names, f"{self.name} command")
+        certificate = params.get("certificate")
+        return asn1.sequence(
+            asn1.integer(self.method),
+            asn1.octet_string(use_case.device(params, "other_device").raw),
+            asn1.integer(use_case.choice(params, "other_device_type", DEVICE_TYPES)),
+            b"" if certificate is None else use_case.octets(params, "certificate"),
+        )
+
+    def decode_command(self, content: bytes) -> dict[str, Any]:
+        """Read whom to join with."""
+        cursor = Cursor(content)
+        body = cursor.sequence("join command")
+        cursor.finish("the join command")
+        method = body.integer("join method")
+        if method != self.method:
+            raise GbcsError(f"the join method is {method}", expected=str(self.method))
+        params: dict[str, Any] = {"other_device": read_eui(body, "other device")}
+        kind = body.integer("other device type")
+        params["other_device_type"] = use_case.word(kind, DEVICE_TYPES, "other_device_type")
+        if body.next_tag is not None:
+            params["certificate"] = body.whole("certificate")
+        body.finish("the join command")
+        return params
+
+    def encode_response(self, values: Values, *, originator_counter: int, ok: bool = True) -> bytes:
+        """Write the result; a refusal without a `join_result` says that the join method is invalid."""
+        use_case.check_names(values, () if ok else ("join_result",), f"{self.name} response")
+        result = 0 if ok else use_case.integer({"join_result": 2, **values}, "join_result", 0x7F)
+        return asn1.integer(result)
+
+    def decode_response(self, content: bytes) -> Response:
+        """Read the result."""
+        cursor = Cursor(content)
+        result = cursor.integer("join result")
+        cursor.finish("the join response")
+        if result == 0:
+            return Response(True, {}, "success")
+        known = 0 < result < len(_JOIN_RESULTS)
+        text = _JOIN_RESULTS[result] if known else "join result"
+        return Response(False, {"join_result": result}, f"{text} ({result})")
+
+
+def read_eui(cursor: Cursor, what: str) -> Eui64:
+    """Read an octet string of eight bytes as an EUI-64.
+
+    Raises:
+        GbcsError: it is something else.
+    """
+    raw = cursor.octet_string(what)
+    if len(raw) != 8:
+        raise GbcsError(f"{what} has {len(raw)} bytes", expected="8")
+    return Eui64(raw)
+
+
+CLOCK = SetGsmeClock(
+    message_code=0x007F,
+    name="GCS28",
+    service_references=("8.1.1", "6.11"),
+    device_type="GSME",
+    critical=True,
+    response_signed=True,
+)
+
+JOIN = (
+    Join(
+        message_code=0x000E,
+        name="CS03B",
+        service_references=("8.7.2",),
+        device_type="any",
+        critical=False,
+        response_signed=False,
+        sender=Sender.BROKER_FOR_USER,
+        method=2,
+    ),
+    Join(
+        message_code=0x00AF,
+        name="CS03C",
+        service_references=("8.7.2",),
+        device_type="any",
+        critical=False,
+        response_signed=True,
+        sender=Sender.BROKER_FOR_USER,
+        method=3,
+    ),
+)
