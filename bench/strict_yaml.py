@@ -213,7 +213,7 @@ def _keys_at(model: type[BaseModel], location: Location) -> list[str]:
             fields = {field.alias or name: field.annotation for name, field in current.model_fields.items()}
             current = fields.get(str(part))
         else:
-            arguments = [argument for argument in typing.get_args(current) if argument is not type(None)]
+            arguments = [argument for argument in typing.get_args(current) if argument is not Ellipsis]
             current = arguments[-1] if arguments else None
         current = _unwrap(current)
     if isinstance(current, type) and issubclass(current, BaseModel):
