@@ -1,0 +1,317 @@
+"""The gateway to the DCC: Service Requests out over HTTP as DCC Boxed takes them, responses and alerts in.
+
+Two HTTP roles make one device of the rig: a client of the DCC's serviceT, serviceS and serviceD, and the receive
+service to which the DCC delivers. See docs/dcc-gateway.md.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from bench.capabilities import Exchange
+from bench.clock import Instant
+from bench.device import DeviceContext, Driver, DriverConfig
+from bench.duis import responses as duis
+from bench.duis.request_id import RequestId
+from bench.duis.requests import Request, build_request, parse_request
+from bench.duis.safe_xml import parse
+from bench.duis.service_requests import CV_SIGNED, CV_TRANSFORM, SIGNED_VARIANTS, WebService, web_service
+from bench.duis.service_requests import service_request as lookup
+from bench.duis.signatures import sign
+from bench.errors import CodecError, DeviceError, DeviceLost, UsageError
+from bench.eui import Eui64
+from bench.gbcs.crypto import sign_pre_command
+from bench.parties import User
+from bench.quantities import SecondsField
+from drivers.duis_sightings import Received, Sightings
+from drivers.pre_command import check_pre_command
+from drivers.redaction import Redactor
+from drivers.tls import TlsFiles
+
+# drivers.duis_http and drivers.receive_service load aiohttp: not before a rig connects.
+if TYPE_CHECKING:
+    from drivers.duis_http import DuisClient
+    from drivers.receive_service import ReceiveService
+
+_DCC_BOXED_PATH = "/api/v1"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{22,128}")
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+
+
+class GatewayConfig(DriverConfig):
+    """The gateway's section in the rig file.
+
+    Attributes:
+        url: of the DCC, up to what stands before `/serviceT`; without a path, DCC Boxed's `/api/v1` is added.
+        timeout: bound of each exchange with the DCC.
+        receive_host: IP address at which the bench listens for the DCC.
+        receive_port: TCP port of the same; 0 takes any free one.
+        receive_path: path of the same, as the DCC is configured.
+        receive_token: a secret, the last part of the path: required unless only this machine can reach the address.
+        schema_version: of DUIS, as the requests state it.
+        tls: for an https `url`: whom to trust, and the bench's certificate if the DCC asks for one.
+        receive_tls: makes the receive service https; its `ca`, if given, is what the DCC's certificate must be from.
+    """
+
+    # A mistake elsewhere in the section must not print the token.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    url: str
+    timeout: Annotated[SecondsField, Field(gt=0, le=60)] = 3.0
+    receive_host: str = "127.0.0.1"
+    receive_port: Annotated[int, Field(ge=0, le=0xFFFF)]
+    receive_path: str = "/smartdcc/duis"
+    receive_token: SecretStr | None = None
+    schema_version: Annotated[str, Field(pattern=r"^\d{1,2}\.\d{1,2}$")] = "5.4"
+    tls: TlsFiles = TlsFiles()
+    receive_tls: TlsFiles | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _complete(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            good = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        except ValueError:
+            good = False
+        if not good or parts.query or parts.fragment or parts.username is not None:
+            raise ValueError("write the address of the DCC as http://HOST:8079")
+        return value.rstrip("/") + ("" if parts.path.strip("/") else _DCC_BOXED_PATH)
+
+    @field_validator("receive_host")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError:
+            raise ValueError("write the IP address of the network interface to listen at, such as 127.0.0.1") from None
+
+    @field_validator("receive_path")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        if not _PATH.fullmatch(value):
+            raise ValueError("write a path such as /smartdcc/duis, without a slash at its end")
+        return value
+
+    @field_validator("receive_token")
+    @classmethod
+    def _strong(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("a receive token has 22 to 128 letters, digits, '-' or '_': make a random one")
+        return value
+
+    @model_validator(mode="after")
+    def _closed_to_strangers(self) -> GatewayConfig:
+        if self.receive_token is None and not ipaddress.ip_address(self.receive_host).is_loopback:
+            raise ValueError("receive_token is required where receive_host can be reached from the network")
+        if self.receive_tls is not None and self.receive_tls.certificate is None:
+            raise ValueError("receive_tls needs a certificate")
+        return self
+
+
+_SERVICES = {WebService.TRANSFORM: "serviceT", WebService.SEND_COMMAND: "serviceS", WebService.DCC_ONLY: "serviceD"}
+# What each may answer at once (DUIS: the responses of a device come to the receive service).
+_ALLOWED: Mapping[WebService, tuple[type[duis.ServiceResponse], ...]] = {
+    WebService.TRANSFORM: (duis.PreCommand, duis.ErrorResponse),
+    WebService.SEND_COMMAND: (duis.Acknowledgement, duis.ErrorResponse, duis.LocalCommand, duis.OtherServiceResponse),
+    WebService.DCC_ONLY: (
+        duis.Acknowledgement,
+        duis.ErrorResponse,
+        duis.LocalCommand,
+        duis.InventoryResponse,
+        duis.OtherServiceResponse,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One request, the synchronous answer to it, and when it was asked for and got."""
+
+    request: Request
+    received: Received
+    message: duis.ServiceResponse
+    sent_at: Instant
+    answered_at: Instant
+
+
+class Gateway(Driver[GatewayConfig]):
+    """Implements `DccGateway`."""
+
+    Config = GatewayConfig
+
+    def __init__(self, context: DeviceContext, config: GatewayConfig) -> None:
+        super().__init__(context, config)
+        self._redactor = Redactor(context.parties)
+        self._sightings = Sightings(context, self._redactor)
+        self._client: DuisClient | None = None
+        self._service: ReceiveService | None = None
+
+    def resources(self) -> list[str]:
+        """The address of the receive service, unless any free port will do."""
+        port = self.config.receive_port
+        return [f"tcp:{self.config.receive_host}:{port}"] if port else []
+
+    @property
+    def receive_port(self) -> int:
+        """The TCP port of the receive service."""
+        return self._service.port if self._service else self.config.receive_port
+
+    async def connect(self) -> None:
+        """Start the receive service, and see whether the DCC's port answers; see `Driver.connect`."""
+        from drivers.duis_http import DuisClient
+        from drivers.receive_service import ReceiveService
+
+        config, token = self.config, self.config.receive_token
+        client = DuisClient(
+            config.url,
+            timeout_s=config.timeout,
+            tls=config.tls.context(server=False) if config.url.startswith("https:") else None,
+            where=self.name,
+        )
+        service = ReceiveService(
+            config.receive_host,
+            config.receive_port,
+            config.receive_path + (f"/{token.get_secret_value()}" if token else ""),
+            tls=config.receive_tls.context(server=True) if config.receive_tls else None,
+            deliver=self._deliver,
+            refused=lambda what, why, peer: self._sightings.refuse(what, why, volatile={"peer": peer}),
+            where=self.name,
+        )
+        self._client, self._service = client, service
+        try:
+            await service.start()
+            await client.open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop listening and free the sockets, within about two seconds."""
+        service, client = self._service, self._client
+        self._service = self._client = None
+        if service is not None:
+            await service.stop()
+        if client is not None:
+            await client.close()
+
+    def _deliver(self, document: bytes, peer: str) -> str | None:
+        """Take what was delivered to the receive service; return why it is refused, or None."""
+        volatile = {"peer": peer}
+        record = {"direction": "rx", "text": self._redactor.document(document), "channel": "receive"}
+        self.context.emit("wire", record, volatile=volatile)
+        try:
+            received = self._sightings.read(document)
+        except CodecError as error:
+            self._sightings.refuse("a message at the receive service", str(error), volatile=volatile)
+            return error.what
+        self._sightings.report(received)
+        return None
+
+    async def request(
+        self,
+        user: str,
+        service_request: str,
+        target: Eui64,
+        params: Mapping[str, Any],
+        command_variant: int | None = None,
+    ) -> Exchange:
+        """Send one Service Request as a User of the rig; see `DccGateway.request`.
+
+        A critical one is transformed (Command Variant 4), held against what was asked, signed, and sent under the same
+        RequestID with Command Variant 5, or 6 or 7 if `command_variant` says so. With `command_variant` 4 it is only
+        transformed and checked. The parameter `raw_body` gives the body as XML for a variant whose parameters the
+        bench does not know; `gbcs_payload` gives a signed pre-command that is sent as it is.
+
+        Cancellation leaves it open whether the DCC acts on what it got.
+        """
+        sender = self._user(user)
+        variant = lookup(service_request)
+        final = command_variant or variant.usual_command_variant
+        if command_variant is None and variant.critical:
+            final = CV_SIGNED
+        transforms = variant.critical and final in SIGNED_VARIANTS and "gbcs_payload" not in params
+        first = CV_TRANSFORM if transforms else final
+        utc_ms = self.context.clock.now().utc_ns // 1_000_000
+        counter = self.context.counters.next(f"request-id/{sender.eui}", at_least=utc_ms)
+        request_id = RequestId(sender.eui, target, counter)
+        answer = await self._exchange(sender, service_request, request_id, first, params)
+        if isinstance(answer.message, duis.PreCommand):
+            pre_command = answer.message.payload
+            self._check(pre_command, answer.request)
+            if transforms:
+                self._sightings.record_gbcs("rx", pre_command)
+                signed = {"gbcs_payload": sign_pre_command(pre_command, sender.signing.private_key)}
+                self._sightings.record_gbcs("tx", signed["gbcs_payload"])
+                answer = await self._exchange(sender, service_request, request_id, final, signed)
+        self._sightings.report(answer.received, synchronous=True)
+        return Exchange(str(request_id), answer.message.response_code, answer.sent_at, answer.answered_at)
+
+    def _user(self, name: str) -> User:
+        users = self.context.parties.users
+        if name not in users:
+            raise UsageError(f"the rig has no User {name!r}", next_step=f"It has {', '.join(users) or 'none'}")
+        return users[name]
+
+    def _check(self, payload: bytes, request: Request) -> None:
+        dut = self.context.parties.dut_by_eui(request.request_id.target)
+        try:
+            check_pre_command(payload, request, dut.type if dut else None)
+        except DeviceError as error:
+            self._sightings.refuse(f"pre-command for {request.service_reference_variant}", error.what)
+            error.where = self.name
+            raise
+
+    async def _exchange(
+        self, user: User, variant: str, request_id: RequestId, command_variant: int, params: Mapping[str, Any]
+    ) -> _Answer:
+        """Send one document and read the answer to it."""
+        if self._client is None:
+            raise DeviceLost("it is not connected", where=self.name, next_step="Connect the rig first")
+        given = dict(params)
+        raw_body = given.pop("raw_body", None)
+        unsigned = build_request(
+            variant,
+            request_id=request_id,
+            command_variant=command_variant,
+            params=given,
+            raw_body=raw_body.encode() if isinstance(raw_body, str) else raw_body,
+            schema_version=self.config.schema_version,
+        )
+        document = sign(unsigned, user.xml.private_key, user.xml.certificate)
+        web = web_service(command_variant)
+        sent_at = self.context.clock.now()
+        self._record("tx", document, sent_at, web)
+        reply = await self._client.post(_SERVICES[web], document)
+        answered_at = self.context.clock.now()
+        self._record("rx", reply.body, answered_at, web, reply.volatile)
+        try:
+            received = self._sightings.read(reply.body)
+        except CodecError as error:
+            raise self._refused(variant, str(error)) from None
+        message = received.message
+        answers = message.request_id or (message.response_id and message.response_id.response_id())
+        if not isinstance(message, _ALLOWED[web]):
+            raise self._refused(variant, f"{_SERVICES[web]} must not answer with a {type(message).__name__}")
+        if answers != request_id:
+            raise self._refused(variant, f"it answers {answers or 'no request'}, not {request_id}")
+        if message.service_reference_variant != variant:
+            raise self._refused(variant, f"it answers {message.service_reference_variant}")
+        return _Answer(parse_request(parse(unsigned)), received, message, sent_at, answered_at)
+
+    def _record(
+        self, direction: str, document: bytes, at: Instant, web: WebService, volatile: Mapping[str, Any] | None = None
+    ) -> None:
+        record = {"direction": direction, "text": self._redactor.document(document), "channel": _SERVICES[web]}
+        self.context.emit("wire", record, at=at, volatile=volatile)
+
+    def _refused(self, variant: str, why: str) -> DeviceError:
+        self._sightings.refuse(f"answer to {variant}", why)
+        return DeviceError(f"the answer to {variant} cannot be believed: {why}", where=self.name)

@@ -1,0 +1,61 @@
+"""Keeping install codes out of events, whatever the DCC or a stranger makes of a message.
+
+An install code lets a device join the HAN. It is known by the element that holds it, by its owner in the rig, and
+by having been sent; wherever it turns up again, it is replaced.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lxml import etree
+
+from bench.duis.errors import DuisError
+from bench.duis.names import local
+from bench.duis.safe_xml import parse
+from bench.parties import Parties
+
+HIDDEN = "(secret)"
+SECRET_ELEMENTS = ("InstallCode",)
+
+_SECRET_TEXT = re.compile(rf"(<(?:\w+:)?(?:{'|'.join(SECRET_ELEMENTS)})\b[^>]*>)[^<]*")
+_HEX = re.compile(r"[0-9A-F]{8,}")
+
+
+class Redactor:
+    """Shows documents as events may hold them: verbatim, but for the secrets."""
+
+    def __init__(self, parties: Parties) -> None:
+        self._secrets: dict[str, re.Pattern[str]] = {}
+        for dut in parties.duts.values():
+            self._learn(dut.install_code or "")
+
+    def _learn(self, code: str) -> None:
+        digits = re.sub(r"[\s:-]", "", code).upper()
+        if _HEX.fullmatch(digits) and digits not in self._secrets:
+            # In any case, and with or without separators between the bytes.
+            spaced = r"[\s:-]?".join(digits[at : at + 2] for at in range(0, len(digits), 2))
+            self._secrets[digits] = re.compile(spaced, re.IGNORECASE)
+
+    def text(self, text: str) -> str:
+        """Any text, without the secrets that are known."""
+        for secret in self._secrets.values():
+            text = secret.sub(HIDDEN, text)
+        return text
+
+    def document(self, document: bytes) -> str:
+        """A document, XML or not; the secrets in it are remembered."""
+        text = document.decode("utf-8", errors="backslashreplace")
+        if not any(name in text for name in SECRET_ELEMENTS):
+            return self.text(text)
+        try:
+            root = parse(document)
+        except DuisError:
+            return self.text(_SECRET_TEXT.sub(rf"\g<1>{HIDDEN}", text))
+        for element in root.iter():
+            if local(element) in SECRET_ELEMENTS:
+                self._learn("".join(str(part) for part in element.itertext()))
+                tail = element.tail
+                element.clear()
+                element.text, element.tail = HIDDEN, tail
+        return self.text(etree.tostring(root, encoding="unicode"))
