@@ -36,10 +36,9 @@ def check_slope(limits: Limits, volts_per_second: float) -> None:
 
 def check_outage(limits: Limits, duration_s: float) -> None:
     """Raise LimitExceeded for an interruption that is longer than the rig allows."""
-    if duration_s > limits.outage:
-        _refuse(
-            f"an outage of {format_duration(duration_s)} is longer than the rig's limit of {format_duration(limits.outage)}"
-        )
+    if not duration_s <= limits.outage:
+        longest = format_duration(limits.outage)
+        _refuse(f"an outage of {format_duration(duration_s)} is longer than the rig's limit of {longest}")
 
 
 class GuardedSource:

@@ -6,6 +6,7 @@ customary, none is accepted. The value is a float in the base unit that the type
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, NewType
 
@@ -54,6 +55,8 @@ def parse(text: str, kind: str) -> float:
 
 def format_duration(duration_s: float) -> str:
     """A duration as people read it: "850 ms", "12.4 s", "3 min 20 s", "8 h 0 min"."""
+    if not math.isfinite(duration_s):
+        return "no known time"
     if duration_s < 0.9995:
         return f"{duration_s * 1000:.0f} ms"
     if duration_s < 59.95:
