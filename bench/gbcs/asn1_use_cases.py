@@ -177,6 +177,7 @@ JOIN = (
         critical=False,
         response_signed=True,
         sender=Sender.BROKER_FOR_USER,
+        broker_signs=True,
         method=3,
     ),
 )

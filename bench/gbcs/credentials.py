@@ -122,10 +122,12 @@ class Outcome:
     def read(cls, cursor: Cursor) -> Outcome:
         """Read the parts of one replacement outcome."""
         cell = Cell.read(cursor.sequence("affected cell"))
-        status = int.from_bytes(cursor.element(_ENUMERATED, "status"), "big")
+        status = cursor.element(_ENUMERATED, "status")
+        if len(status) != 1:
+            raise GbcsError(f"a replacement status has {len(status)} bytes", expected="1")
         outcome = cls(
             cell,
-            status,
+            status[0],
             read_eui(cursor, "existing party"),
             cursor.octet_string("existing key id"),
             read_eui(cursor, "replacing party"),
@@ -270,23 +272,42 @@ class UpdateCredentials(UseCase):
             raise GbcsError(f"the replacement mode is {mode}", expected=str(self.mode))
 
 
-def _credentials(
-    mode: int, name: str, references: tuple[str, ...], sender: Sender, *, critical: bool
-) -> UpdateCredentials:
+def _by_user(mode: int, name: str) -> UpdateCredentials:
     return UpdateCredentials(
         message_code=0x0100 + mode,
-        name=name,
-        service_references=references,
+        name=f"CS02b {name}",
+        service_references=("6.15.1",),
         device_type="any",
-        critical=critical,
+        critical=True,
         response_signed=True,
-        sender=sender,
+        response_dated=True,
+    )
+
+
+def _by_broker(mode: int, name: str, reference: str) -> UpdateCredentials:
+    return UpdateCredentials(
+        message_code=0x0100 + mode,
+        name=f"CS02b {name}",
+        service_references=(reference,),
+        device_type="any",
+        critical=False,
+        response_signed=True,
+        response_dated=True,
+        sender=Sender.BROKER,
+        broker_signs=True,
     )
 
 
 USE_CASES = (
-    _credentials(2, "CS02b supplier by supplier", ("6.15.1",), Sender.USER, critical=True),
-    _credentials(3, "CS02b network operator by network operator", ("6.21", "6.15.1"), Sender.BROKER, critical=False),
-    _credentials(4, "CS02b broker by broker", ("8.5",), Sender.BROKER, critical=False),
-    _credentials(7, "CS02b supplier by transitional CoS", ("6.23",), Sender.BROKER, critical=False),
+    _by_user(2, "supplier by supplier"),
+    _by_user(3, "network operator by network operator"),
+    _by_broker(2, "supplier, handover", "6.21"),
+    _by_broker(3, "network operator, handover", "6.21"),
+    _by_broker(4, "broker by broker", "8.5"),
+    _by_broker(7, "supplier by transitional CoS", "6.23"),
 )
+"""Who replaces whose credentials, and by which Service Request.
+
+The handover to a network operator is published; that to a supplier is inferred from it. 6.23 is really sent by
+the DCC's change-of-supplier party, which stands in for the Access Control Broker here.
+"""

@@ -15,6 +15,7 @@ from bench.gbcs.use_case import HARDWARE_FAULT, Response, UseCase, Values
 NOT_DONE = 250
 """Result code "other reason": the items after one that failed, which are not attempted."""
 
+_BY_RANGE = 1
 _RESULTS = {
     0: "success",
     1: "hardware fault",
@@ -133,6 +134,7 @@ class Item:
         target: of what.
         sent: data of the command.
         returned: data of the response, where the access succeeded.
+        selection: parameters of a selective get, by selector 1.
         label: what to call the item in a message when it has no named value.
     """
 
@@ -140,6 +142,7 @@ class Item:
     target: Target
     sent: Field = NOTHING
     returned: Field = NOTHING
+    selection: Field | None = None
     label: str = ""
 
     @property
@@ -147,6 +150,31 @@ class Item:
         """What to call the item."""
         names = self.sent.names or self.returned.names
         return names[0] if names else self.label
+
+    @property
+    def params(self) -> tuple[str, ...]:
+        """Names of the parameters that its command takes."""
+        return self.sent.names + (self.selection.names if self.selection else ())
+
+    @property
+    def result(self) -> Verb:
+        """How the response names the access: a selective get answers as a get."""
+        return Verb.GET if self.verb is Verb.GET_SELECTED else self.verb
+
+    def access(self, params: Values) -> Access:
+        """Return the access that a command makes of the item."""
+        if self.selection is None:
+            return Access(self.verb, self.target, self.sent.write(params))
+        return Access(self.verb, self.target, self.sent.write(params), _BY_RANGE, self.selection.write(params))
+
+    def read(self, access: Access) -> dict[str, Any]:
+        """Take the parameters from an access of a command."""
+        params = self.sent.read(access.data)
+        if self.selection is not None and access.parameters is not None:
+            if access.selector != _BY_RANGE:
+                raise GbcsError(f"the access selector is {access.selector}", expected=f"{_BY_RANGE}")
+            params.update(self.selection.read(access.parameters))
+        return params
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +192,8 @@ class DlmsUseCase(UseCase):
 
     def encode_command(self, params: Values, *, originator_counter: int) -> bytes:
         """Write the access request."""
-        use_case.check_names(params, tuple(n for item in self.items for n in item.sent.names), f"{self.name} command")
-        accesses = tuple(Access(item.verb, item.target, item.sent.write(params)) for item in self.items)
-        return dlms.encode_request(originator_counter, accesses)
+        use_case.check_names(params, tuple(n for item in self.items for n in item.params), f"{self.name} command")
+        return dlms.encode_request(originator_counter, tuple(item.access(params) for item in self.items))
 
     def decode_command(self, content: bytes) -> dict[str, Any]:
         """Read the access request."""
@@ -177,7 +204,7 @@ class DlmsUseCase(UseCase):
             raise GbcsError(f"the accesses are not those of {self.name}", expected=f"{len(wanted)} of them")
         params: dict[str, Any] = {}
         for item, access in zip(self.items, accesses, strict=True):
-            params.update(item.sent.read(access.data))
+            params.update(item.read(access))
         return params
 
     def encode_response(self, values: Values, *, originator_counter: int, ok: bool = True) -> bytes:
@@ -187,7 +214,7 @@ class DlmsUseCase(UseCase):
         use_case.check_names(values, known + failure, f"{self.name} response")
         codes = [0] * len(self.items) if ok else self._result_codes(values)
         results = tuple(
-            AccessResult(item.verb, code, NULL if code else item.returned.write(values))
+            AccessResult(item.result, code, NULL if code else item.returned.write(values))
             for item, code in zip(self.items, codes, strict=True)
         )
         return dlms.encode_response(originator_counter, results)
@@ -195,7 +222,7 @@ class DlmsUseCase(UseCase):
     def decode_response(self, content: bytes) -> Response:
         """Read the access response."""
         _, results = dlms.decode_response(content)
-        if [result.verb for result in results] != [item.verb for item in self.items]:
+        if [result.verb for result in results] != [item.result for item in self.items]:
             raise GbcsError(f"the results are not those of {self.name}", expected=f"{len(self.items)} of them")
         values: dict[str, Any] = {}
         failed: Item | None = None

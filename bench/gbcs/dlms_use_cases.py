@@ -1,4 +1,4 @@
-"""The ESME and CHF use cases that the bench needs, item by item (GBCS section 18, mapping table)."""
+"""Load switch, clock and MPAN of the ESME, device log of the CHF, item by item (GBCS section 18)."""
 
 from __future__ import annotations
 
@@ -27,106 +27,11 @@ SUPPLY_STATES = {0: "disabled", 1: "enabled", 2: "armed"}
 JOINING_DEVICE_TYPES = {0: "ESME", 1: "GSME", 13: "HCALCS", 128: "IHD", 130: "CAD", 132: "PPMID", 254: "GPF"}
 """Device types as the CHF's device log numbers them (CCS01)."""
 
-_PROFILE, _LIMITER, _DATA, _REGISTER = 7, 71, 1, 3
+_DATA_CLASS = 1
 _CLOCK_CLASS, _CLOCK = 8, "0-0:1.0.0.255"
 _SCRIPT_CLASS, _SWITCH_SCRIPTS = 9, "0-0:10.0.106.255"
 _ZIGBEE_CLASS, _ZIGBEE = 104, "0-0:30.3.0.255"
-_PHASES = {1: 32, 2: 52, 3: 72}  # OBIS C value of the voltage of each phase
 _NEVER = bytes.fromhex("ffffffffffffffffff8000ff")
-
-
-def _phase_name(name: str, phase: int, *, polyphase: bool) -> str:
-    return f"phase_{phase}_{name}" if polyphase else name
-
-
-def _limits() -> list[tuple[Target, str]]:
-    """Return thresholds and periods of the extreme, sag and swell detectors: one set for all phases."""
-    rows = []
-    kinds = ("rms_extreme_over_voltage", "rms_extreme_under_voltage", "rms_voltage_sag", "rms_voltage_swell")
-    for index, kind in enumerate(kinds, start=1):
-        obis = f"0-0:17.0.{index}.255"
-        rows.append((Target(_LIMITER, obis, 4), f"{kind}_threshold_v"))
-        rows.append((Target(_LIMITER, obis, 6), f"{kind}_measurement_period_s"))
-    return rows
-
-
-def _over(phase: int, *, polyphase: bool = False) -> tuple[Target, str]:
-    name = _phase_name("average_rms_over_voltage_threshold_v", phase, polyphase=polyphase)
-    return Target(_DATA, f"1-0:{_PHASES[phase]}.35.0.4", 2), name
-
-
-def _under(phase: int, *, polyphase: bool = False) -> tuple[Target, str]:
-    name = _phase_name("average_rms_under_voltage_threshold_v", phase, polyphase=polyphase)
-    return Target(_DATA, f"1-0:{_PHASES[phase]}.31.0.4", 2), name
-
-
-def _period(phase: int, *, polyphase: bool = False) -> tuple[Target, str]:
-    name = _phase_name("average_rms_voltage_measurement_period_s", phase, polyphase=polyphase)
-    return Target(_PROFILE, f"1-0:{_PHASES[phase]}.24.0.255", 4), name
-
-
-def _counter_resets(phases: tuple[int, ...]) -> list[Item]:
-    """Return the resets of the under- and over-voltage counters of each phase."""
-    zero = constant(Data(Tag.INT8, 0))
-    return [
-        Item(Verb.ACTION, Target(_REGISTER, f"1-0:{_PHASES[phase]}.{d}.0.4", 1), zero, label=f"reset_{kind}_{phase}")
-        for phase in phases
-        for d, kind in ((32, "under_voltage_counter"), (36, "over_voltage_counter"))
-    ]
-
-
-def _set(rows: list[tuple[Target, str]]) -> list[Item]:
-    return [Item(Verb.SET, target, sent=number(name)) for target, name in rows]
-
-
-def _get(rows: list[tuple[Target, str]]) -> list[Item]:
-    return [Item(Verb.GET, target, returned=number(name)) for target, name in rows]
-
-
-def _voltage(message_code: int, name: str, items: list[Item], reference: str) -> DlmsUseCase:
-    return DlmsUseCase(
-        message_code=message_code,
-        name=name,
-        service_references=(reference,),
-        device_type="ESME",
-        critical=False,
-        response_signed=False,
-        items=tuple(items),
-    )
-
-
-def _all_phases(*kinds: Any) -> list[tuple[Target, str]]:
-    return [kind(phase, polyphase=True) for phase in _PHASES for kind in kinds]
-
-
-_AVERAGES_ALL_PHASES = [
-    _over(1, polyphase=True),
-    _under(1, polyphase=True),
-    *(kind(phase, polyphase=True) for phase in (2, 3) for kind in (_under, _over)),
-]
-
-VOLTAGE = (
-    _voltage(
-        0x0045,
-        "ECS29a",
-        [*_set([_period(1), *_limits(), _over(1), _under(1)]), *_counter_resets((1,))],
-        "6.5",
-    ),
-    _voltage(
-        0x00AE,
-        "ECS29b",
-        [*_set([*_all_phases(_period), *_limits(), *_AVERAGES_ALL_PHASES]), *_counter_resets((1, 2, 3))],
-        "6.5",
-    ),
-    _voltage(0x00D1, "ECS29c", _set([_under(1), _over(1), _period(1), *_limits()]), "6.5"),
-    _voltage(0x00D2, "ECS29d", _set([*_all_phases(_under, _over), *_all_phases(_period), *_limits()]), "6.5"),
-    _voltage(0x003C, "ECS26b", _get([*_limits(), _over(1), _under(1)]), "6.2.1"),
-    _voltage(0x00C6, "ECS26k", _get([*_limits(), *_AVERAGES_ALL_PHASES]), "6.2.1"),
-)
-"""Voltage settings. ECS29a and ECS29b reset the counters too, ECS29c and ECS29d do not; b, d and k are polyphase.
-
-ECS26b and ECS26k do not return the averaging period: that is read by Service Request 4.10.
-"""
 
 
 def _switch(message_code: int, name: str, references: tuple[str, ...], script: int, label: str) -> DlmsUseCase:
@@ -218,7 +123,7 @@ MPAN = DlmsUseCase(
     device_type="ESME",
     critical=False,
     response_signed=False,
-    items=(Item(Verb.SET, Target(_DATA, "0-0:94.44.34.11", 2), digits("import_mpan", 13)),),
+    items=(Item(Verb.SET, Target(_DATA_CLASS, "0-0:94.44.34.11", 2), digits("import_mpan", 13)),),
 )
 """Set the import MPAN of a single-element ESME. Published as a refusal only; success follows the other sets."""
 
@@ -287,4 +192,4 @@ The install code (16 bytes, without its CRC) is a secret. CCS01 is published as 
 out as that of CCS02 and of the other sets.
 """
 
-USE_CASES: tuple[DlmsUseCase, ...] = (*VOLTAGE, *SUPPLY, CLOCK, MPAN, *DEVICE_LOG)
+USE_CASES: tuple[DlmsUseCase, ...] = (*SUPPLY, CLOCK, MPAN, *DEVICE_LOG)

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from bench.eui import Eui64
+from bench.gbcs import times
 from bench.gbcs.errors import GbcsError
 from bench.gbcs.message import Cra, Framing, Message
 
@@ -58,9 +59,11 @@ class UseCase(ABC):
         name: such as ECS29a.
         service_references: Service Reference Variants that lead to it, the most typical one first.
         device_type: ESME, GSME, CHF, or "any".
-        critical: the command is signed by the User.
+        critical: the User signs the command: it starts as a pre-command.
         response_signed: the response is signed rather than MACed.
         sender: whose command it is.
+        broker_signs: the command is signed by the Access Control Broker.
+        response_dated: the frame of the response carries the device's time.
     """
 
     message_code: int
@@ -70,6 +73,8 @@ class UseCase(ABC):
     critical: bool
     response_signed: bool
     sender: Sender = Sender.USER
+    broker_signs: bool = False
+    response_dated: bool = False
 
     @property
     def service_reference(self) -> str:
@@ -124,7 +129,7 @@ class UseCase(ABC):
         user: Eui64 | None = None,
         user_counter: int | None = None,
     ) -> Message:
-        """Return the message of a command: a pre-command where the User has to sign it, else still to be sealed.
+        """Return the message of a command, still to be signed (a pre-command, or `broker_signs`) and sealed.
 
         Args:
             params: the command's parameters.
@@ -150,7 +155,7 @@ class UseCase(ABC):
         )
 
     def build_response(
-        self, command: Message, values: Values, *, ok: bool = True, date_time: bytes | None = None
+        self, command: Message, values: Values, *, ok: bool = True, device_time: datetime | None = None
     ) -> Message:
         """Return the message that answers a command, still to be signed or sealed (`response_signed`).
 
@@ -158,7 +163,7 @@ class UseCase(ABC):
             command: what is answered; parties are reversed, counters repeated.
             values: as for `encode_response`.
             ok: whether the device did what was asked.
-            date_time: 12 bytes of DLMS date-time for the frame.
+            device_time: goes into the frame where `response_dated`; None says that the device has no valid time.
 
         Raises:
             GbcsError: a value is missing, unknown, or does not fit.
@@ -171,7 +176,7 @@ class UseCase(ABC):
             recipient=command.originator,
             message_code=self.message_code,
             content=self.encode_response(values, originator_counter=command.originator_counter, ok=ok),
-            date_time=date_time,
+            date_time=times.encode_dlms(device_time) if self.response_dated else None,
             supplementary_remote_party=command.supplementary_remote_party,
             supplementary_remote_party_counter=command.supplementary_remote_party_counter,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from bench.gbcs import asn1_use_cases, credentials, dlms_use_cases, gbz_use_cases
+from bench.gbcs import asn1_use_cases, credentials, dlms_use_cases, gbz_use_cases, voltage_use_cases
 from bench.gbcs.use_case import Response, Sender, UseCase, Values
 
 __all__ = ["Response", "Sender", "UseCase", "Values", "all_use_cases", "use_case_for", "use_cases_for_service"]
@@ -14,6 +14,7 @@ __all__ = ["Response", "Sender", "UseCase", "Values", "all_use_cases", "use_case
 def all_use_cases() -> tuple[UseCase, ...]:
     """Return the use cases, ordered by message code."""
     found: list[UseCase] = [
+        *voltage_use_cases.USE_CASES,
         *dlms_use_cases.USE_CASES,
         *gbz_use_cases.USE_CASES,
         asn1_use_cases.CLOCK,
@@ -25,11 +26,14 @@ def all_use_cases() -> tuple[UseCase, ...]:
 
 @cache
 def _by_code() -> dict[int, UseCase]:
-    return {use_case.message_code: use_case for use_case in all_use_cases()}
+    return {use_case.message_code: use_case for use_case in reversed(all_use_cases())}
 
 
 def use_case_for(message_code: int) -> UseCase | None:
-    """Return the use case of a message code; None where its content is not decoded."""
+    """Return the use case of a message code, the first where several share it; None where it is not decoded.
+
+    Those that share a message code have the same content; they differ in whose command it is.
+    """
     return _by_code().get(message_code)
 
 

@@ -97,18 +97,18 @@ def test_build_credit_added() -> None:
                 0x8F66,
                 NEW_YEAR,
                 Encoding.DLMS,
-                FutureDatedAction(0x0019, 1008, dlms.Target(0x71, "0-0:19.20.0.255", 7)),
+                FutureDatedAction(0x0019, 4242, dlms.Target(0x71, "0-0:19.20.0.255", 7)),
             ),
             Framing.SIGNED,
             0x00CC,
             "0F 200007D3 00 02 03 12 8F66 09 0C 07DF0101FF 00000000 8000FF"
-            "09 13 0019 00000000000003F0 0071 0000131400FF 07",
+            "09 13 0019 0000000000001092 0071 0000131400FF 07",
         ),
         (
-            Alert(0x8F67, NEW_YEAR, Encoding.GBZ, FutureDatedAction(0x006B, 1005, ZclTarget(0x0700, 9, 6))),
+            Alert(0x8F67, NEW_YEAR, Encoding.GBZ, FutureDatedAction(0x006B, 4243, ZclTarget(0x0700, 9, 6))),
             Framing.SIGNED,
             0x00CD,
-            "01 09 01 8F67 1C374A80 0E 006B 00000000000003ED 0700 09 06",
+            "01 09 01 8F67 1C374A80 0E 006B 0000000000001093 0700 09 06",
         ),
         (
             Alert(0x81A0, NEW_YEAR, Encoding.DLMS, IntegrityIssue(6)),

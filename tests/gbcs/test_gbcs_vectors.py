@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bench.gbcs import crypto, dlms
 from bench.gbcs.alerts import build_alert, decode_alert, encode_alert
 from bench.gbcs.catalogue import Encoding
-from bench.gbcs.message import Framing, Message
+from bench.gbcs.explain import explain
+from bench.gbcs.message import Cra, Framing, Message
+from bench.gbcs.use_cases import all_use_cases, use_case_for
 
 
 @cache
@@ -125,3 +127,33 @@ def test_dcc_boxed_pre_commands_can_be_signed(rtds: Path) -> None:
         if "PRECOMMAND" in row["file"]:
             assert crypto.verify_signature(Message.parse(crypto.sign_pre_command(data, key)), key.public_key())
             assert crypto.sign_pre_command(data, key) == crypto.sign_pre_command(data + b"\x00", key)
+
+
+def test_every_known_use_case(rtds: Path) -> None:
+    """What is decoded is encoded again to the same bytes, and a response is judged as its file name says."""
+    seen = set()
+    for row, data in vectors(rtds):
+        message = Message.parse(data)
+        use_case = use_case_for(message.message_code)
+        if use_case is None or message.cra is Cra.ALERT:
+            continue
+        seen.add(use_case.message_code)
+        counter = message.originator_counter
+        if message.cra is Cra.COMMAND:
+            params = use_case.decode_command(message.content)
+            assert use_case.encode_command(params, originator_counter=counter) == message.content, row["file"]
+            continue
+        response = use_case.decode_response(message.content)
+        again = use_case.encode_response(response.values, originator_counter=counter, ok=response.ok)
+        assert again == message.content, row["file"]
+        assert response.ok is ("ERROR" not in row["file"]), row["file"]
+        assert use_case.response_signed is (message.framing is Framing.SIGNED), row["file"]
+        assert use_case.response_dated is (message.date_time is not None), row["file"]
+    assert seen == {use_case.message_code for use_case in all_use_cases()}
+
+
+def test_every_message_is_explained(rtds: Path) -> None:
+    for row, data in vectors(rtds):
+        tree = explain(data)
+        assert "fault" not in tree, row["file"]
+        assert json.dumps(tree)
