@@ -15,7 +15,9 @@ from bench.gbcs import catalogue, crypto
 from bench.gbcs.alerts import Alert, Specific, SupplyOutage, build_alert
 from bench.gbcs.catalogue import Encoding
 from bench.gbcs.message import Framing, Message
+from bench.gbcs.use_cases import UseCase
 from bench.parties import DeviceType, Dut, KeyUse
+from drivers.emulated.commands import Action, Values, respond
 from drivers.emulated.faults import Faults, canonical_code
 from drivers.emulated.identities import Identities, RemotePartyRole
 from drivers.emulated.schedule import Schedule
@@ -27,6 +29,7 @@ _NEIGHBOURS = {
     0x8F35: 0x8F36,
     0x8F36: 0x8F35,
     0x8F32: 0x8F30,
+    0x8183: 0x810E,
     0x8002: 0x8006,
     0x8006: 0x8002,
     0x8085: 0x8089,
@@ -138,6 +141,13 @@ class EmulatedDevice(ABC):
         dut: what the rig says of it.
         encoding: the notation of its messages.
         anchors: whom it trusts, by role.
+
+    Attributes:
+        actions: what it can do, by use case name.
+        last_counter: the counter of the last signed command of each sender.
+        uplink: where its messages go.
+        strangers: people whom its messages are not for.
+        neighbours: the other devices of the world.
     """
 
     def __init__(
@@ -147,6 +157,8 @@ class EmulatedDevice(ABC):
         encoding: Encoding,
         anchors: Mapping[RemotePartyRole, Anchor],
     ) -> None:
+        self.actions: dict[str, Action] = {}
+        self.last_counter: dict[Eui64, int] = {}
         self.world = surroundings
         self.dut = dut
         self.encoding = encoding
@@ -172,9 +184,17 @@ class EmulatedDevice(ABC):
     def powered(self) -> bool:
         """Whether it is alive."""
 
-    @abstractmethod
     def receive(self, message: bytes) -> bytes | None:
         """Take a command and return the response, or None for one that it does not believe."""
+        return respond(self, message)
+
+    def refusal(self, use_case: UseCase, params: Values) -> Values:
+        """What a response says beside "no", where its use case needs that."""
+        return {}
+
+    def next_awake_s(self, from_s: float) -> float:
+        """The next moment, not before `from_s`, at which it takes messages; at once unless it sleeps."""
+        return from_s
 
     def next_counter(self) -> int:
         """A new originator counter, higher than every one before it."""

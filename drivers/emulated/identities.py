@@ -8,6 +8,7 @@ remote party role in OU, issued by an authority of the test zone.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from enum import IntEnum
 
@@ -117,13 +118,20 @@ class Identities:
             .add_extension(
                 x509.KeyUsage(not agrees, False, False, False, agrees, False, False, False, False), critical=True
             )
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier(key_identifier(public_key)), critical=False)
             .sign(self._authorities[authority], hashes.SHA256(), ecdsa_deterministic=True)
         )
 
 
 def _unit(role: RemotePartyRole) -> x509.NameAttribute[str]:
     return x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, f"{role:02x}")
+
+
+def key_identifier(public_key: ec.EllipticCurvePublicKey) -> bytes:
+    """The eight-byte subject key identifier of the Smart Metering PKI (RFC 5280, 4.2.1.2, method 2)."""
+    point = public_key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    digest = hashlib.sha1(point, usedforsecurity=False).digest()[-8:]
+    return bytes([0x40 | digest[0] & 0x0F]) + digest[1:]
 
 
 def private_pem(private_key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -54,7 +54,6 @@ class WorldSpec(DriverConfig):
         han_latency: one message between hub and a device that listens.
         wan_latency: one message between DCC and hub.
         scan_interval: how often a device without a network looks for one.
-        join_step: mean time between frames of a join.
         gsme_wake: how often the GSME wakes.
         gsme_install_wake: how often it does so while it is being installed.
         gsme_install: how long that lasts after it joined.
@@ -74,7 +73,6 @@ class WorldSpec(DriverConfig):
     han_latency: SecondsField = 0.4
     wan_latency: SecondsField = 0.6
     scan_interval: SecondsField = 10.0
-    join_step: SecondsField = 0.05
     gsme_wake: SecondsField = 1800.0
     gsme_install_wake: SecondsField = 10.0
     gsme_install: SecondsField = 3600.0

@@ -1,0 +1,86 @@
+"""How an emulated device takes a GBCS command: whether it believes it, what it does, what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import CodecError
+from bench.gbcs import crypto
+from bench.gbcs.message import Cra, Framing, Message
+from bench.gbcs.use_cases import UseCase, use_case_for
+from drivers.emulated.identities import RemotePartyRole
+
+if TYPE_CHECKING:
+    from drivers.emulated.device import Anchor, EmulatedDevice
+
+Values = Mapping[str, Any]
+Action = Callable[[Values], Values]
+"""Takes the parameters of a command and returns the values of its response, or raises `Refused`."""
+
+
+class Refused(Exception):
+    """The device does not carry a command out, and its response says so.
+
+    Attributes:
+        values: of the response, where the use case needs any.
+    """
+
+    def __init__(self, why: str, values: Values | None = None) -> None:
+        super().__init__(why)
+        self.values: Values = values or {}
+
+
+def respond(device: EmulatedDevice, raw: bytes) -> bytes | None:
+    """Carry a command out and return the response.
+
+    A device says nothing to what it does not believe or know: a message for somebody else, with a wrong tag, from a
+    stranger, without the signature that its use case asks for, with a counter that was used already, or of a use
+    case that it does not have.
+    """
+    try:
+        command = Message.parse(raw)
+        use_case = use_case_for(command.message_code)
+        if use_case is None or use_case.name not in device.actions:
+            return None
+        sender = _sender(device, command, use_case)
+        if sender is None:
+            return None
+        params = use_case.decode_command(command.content)
+    except CodecError:
+        return None
+    ok, values = _carry_out(device, use_case, params)
+    response = use_case.build_response(command, values, ok=ok, device_time=device.clock.utc())
+    return device.protect(response, sender, signed=use_case.response_signed).encode()
+
+
+def _carry_out(device: EmulatedDevice, use_case: UseCase, params: Values) -> tuple[bool, Values]:
+    faults = device.world.faults
+    injected = any(faults.find("response-error", variant) for variant in use_case.service_references)
+    try:
+        if injected or (use_case.name == "CCS01" and faults.find("log-update-rejected")):
+            raise Refused("a fault is injected", device.refusal(use_case, params))
+        return True, device.actions[use_case.name](params)
+    except Refused as refused:
+        return False, refused.values
+
+
+def _sender(device: EmulatedDevice, command: Message, use_case: UseCase) -> Anchor | None:
+    """Who sent a command, if the device believes it."""
+    broker = device.anchors[RemotePartyRole.ACCESS_CONTROL_BROKER]
+    if (command.cra, command.framing, command.recipient) != (Cra.COMMAND, Framing.MACED, device.eui):
+        return None
+    # Every command to a device is sealed by the broker, whoever is its originator.
+    key = crypto.message_key(command, device.agreement.private_key, broker.agreement_key)
+    if not crypto.verify_mac(command, key):
+        return None
+    sender = next((anchor for anchor in device.anchors.values() if anchor.eui == command.originator), None)
+    if sender is None:
+        return None
+    if use_case.critical or use_case.broker_signs:
+        if not crypto.verify_signature(command, sender.signature_key):
+            return None
+        if command.originator_counter <= device.last_counter.get(sender.eui, -1):
+            return None
+        device.last_counter[sender.eui] = command.originator_counter
+    return sender

@@ -1,0 +1,168 @@
+"""The emulated Smart Metering Inventory: what the DCC knows of devices, and who serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bench.duis.messages import InventoryDevice
+from bench.eui import Eui64
+from bench.parties import DeviceType, Dut
+
+PENDING = "Pending"
+WHITELISTED = "Whitelisted"
+INSTALLED = "InstalledNotCommissioned"
+COMMISSIONED = "Commissioned"
+DECOMMISSIONED = "Decommissioned"
+WITHDRAWN = "Withdrawn"
+
+HUB_FUNCTIONS = (DeviceType.CHF, DeviceType.GPF)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One device in the inventory.
+
+    Attributes:
+        eui: its Device ID.
+        type: its type, in DUIS words; `DeviceType` where the bench knows it.
+        status: its SMI status.
+        manufacturer: as pre-notified.
+        model: as pre-notified.
+        firmware: as pre-notified, or "".
+        version: SMETS or CHTS version as pre-notified, or "".
+        mpxn: its metering point, once it is known.
+        supplier: the User that pre-notified it, if that is a supplier.
+        commissioned: when it was.
+    """
+
+    eui: Eui64
+    type: str
+    status: str
+    manufacturer: str = ""
+    model: str = ""
+    firmware: str = ""
+    version: str = ""
+    mpxn: str | None = None
+    supplier: Eui64 | None = None
+    commissioned: datetime | None = None
+
+
+@dataclass(slots=True)
+class Inventory:
+    """Every device that the DCC knows, in the order in which it came to know them."""
+
+    _entries: dict[Eui64, Entry] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, duts: Iterable[tuple[Dut, str]]) -> Inventory:
+        """The inventory of a bench: each device with its status; "unknown" ones are left out."""
+        inventory = cls()
+        for dut, status in duts:
+            if status != "unknown":
+                inventory.add(
+                    Entry(dut.eui, dut.type, status, dut.manufacturer, dut.model, dut.firmware, mpxn=dut.mpxn)
+                )
+        return inventory
+
+    def find(self, eui: Eui64) -> Entry | None:
+        """The entry of a device, or None."""
+        return self._entries.get(eui)
+
+    def add(self, entry: Entry) -> None:
+        """Take a device in, in place of what was known of it."""
+        self._entries[entry.eui] = entry
+
+    def delete(self, eui: Eui64) -> None:
+        """Forget a device."""
+        del self._entries[eui]
+
+    def pre_notify(self, params: Mapping[str, Any], supplier: Eui64 | None) -> bool:
+        """Carry out 12.2; False if the device is known already and beyond Pending.
+
+        Args:
+            params: of the Service Request.
+            supplier: the User, if it is a supplier.
+        """
+        known = self._entries.get(params["device_id"])
+        if known is not None and known.status != PENDING:
+            return False
+        self.add(
+            Entry(
+                params["device_id"],
+                params["device_type"],
+                PENDING,
+                params["device_manufacturer"],
+                params["device_model"],
+                params.get("firmware_version", ""),
+                params.get("smets_chts_version", ""),
+                supplier=supplier,
+            )
+        )
+        return True
+
+    def update(self, params: Mapping[str, Any]) -> bool:
+        """Carry out 8.4; False if the device's status does not allow it.
+
+        A device other than a Comms Hub may be set Pending from every status but Commissioned (decommission it first,
+        8.3), and be deleted when it is Pending or Decommissioned.
+        """
+        entry = self._entries[params["device_id"]]
+        if params.get("delete_device"):
+            if entry.status not in (PENDING, DECOMMISSIONED):
+                return False
+            self.delete(entry.eui)
+            return True
+        status = params.get("update_device_status_except_ch")
+        if status is not None:
+            allowed = entry.type not in HUB_FUNCTIONS and entry.status not in (COMMISSIONED, WITHDRAWN)
+            return allowed and self._set(entry, status)
+        status = params.get("update_device_status_ch")
+        if status is not None:
+            return entry.type in HUB_FUNCTIONS and self._set(entry, status)
+        entry.manufacturer = params.get("device_manufacturer", entry.manufacturer)
+        entry.model = params.get("device_model", entry.model)
+        entry.firmware = params.get("firmware_version", entry.firmware)
+        entry.version = params.get("smets_chts_version", entry.version)
+        entry.mpxn = params.get("import_mpxn", entry.mpxn)
+        return True
+
+    def read(self, params: Mapping[str, Any]) -> tuple[InventoryDevice, ...]:
+        """Carry out 8.2: the device asked for, or those of a metering point; a Comms Hub comes with all on its HAN."""
+        if "device_id" in params:
+            asked = self._entries.get(params["device_id"])
+            if asked is None:
+                return ()
+            found = list(self._entries.values()) if asked.type == DeviceType.CHF else [asked]
+        else:
+            mpxn = params.get("mpxn")
+            found = [entry for entry in self._entries.values() if mpxn is not None and entry.mpxn == mpxn]
+        return tuple(_shown(entry) for entry in found)
+
+    @staticmethod
+    def _set(entry: Entry, status: str) -> bool:
+        entry.status = status
+        return True
+
+
+def _shown(entry: Entry) -> InventoryDevice:
+    more: dict[str, Any] = {}
+    if entry.version:
+        more["smets_chts_version"] = entry.version
+    if entry.firmware:
+        more["device_firmware_version"] = entry.firmware
+        more["device_firmware_version_status"] = "Active"
+    if entry.commissioned is not None:
+        more["date_commissioned"] = entry.commissioned.date().isoformat()
+    if entry.mpxn is not None:
+        more["import_mpxn"] = entry.mpxn
+    return InventoryDevice(
+        device_id=entry.eui,
+        device_type=entry.type,
+        device_status=entry.status,
+        device_manufacturer=entry.manufacturer,
+        device_model=entry.model,
+        more=more,
+    )

@@ -1,0 +1,89 @@
+"""The emulated gas meter: on a battery, asleep most of the time, and so late with every answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from bench.gbcs.catalogue import Encoding
+from bench.gbcs.use_cases import UseCase
+from bench.parties import Dut
+from drivers.emulated.commands import Action, Refused, Values
+from drivers.emulated.device import Anchor, Surroundings
+from drivers.emulated.identities import RemotePartyRole
+from drivers.emulated.meter import Meter
+
+_BATTERY_DAYS = 5475
+_NO_ANSWER = 13
+"""Join result: no answer to the key establishment."""
+
+
+class Gsme(Meter):
+    """A GSME. It wakes about every half hour, and often while it is being installed.
+
+    Args:
+        surroundings: the world.
+        dut: what the rig says of it.
+        anchors: whom it trusts.
+    """
+
+    def __init__(self, surroundings: Surroundings, dut: Dut, anchors: Mapping[RemotePartyRole, Anchor]) -> None:
+        super().__init__(surroundings, dut, Encoding.GBZ, anchors)
+        self._phase = surroundings.schedule.random(f"wake phase of {dut.name}").random()
+        self._installing_until_s = -math.inf
+        self.actions |= {
+            "GCS32": self._change_supply(self.disable_supply),
+            "GCS39": self._change_supply(self.arm_supply),
+            "GCS33": lambda _params: {
+                "remaining_battery_life_days": _BATTERY_DAYS,
+                "supply_state": self.supply.name.lower(),
+            },
+            "GCS28": self.set_clock,
+            "GCS41": self._set_mprn,
+            "CS03B": self._join,
+        }
+
+    @property
+    def powered(self) -> bool:
+        """Always: it has a battery."""
+        return True
+
+    def refusal(self, use_case: UseCase, params: Values) -> Values:
+        """What a response says beside "no": one about the clock always tells its time."""
+        return self.unset_clock() if use_case.name == "GCS28" else {}
+
+    def unset_clock(self) -> Values:
+        """The time, and that it is not reliable."""
+        return {"device_time": self.clock.utc(), "clock_status": 2}
+
+    def _change_supply(self, change: Action) -> Action:
+        def changed(params: Values) -> Values:
+            change(params)
+            return {"issued_at": params["issued_at"], "supply_state": self.supply.name.lower()}
+
+        return changed
+
+    def _set_mprn(self, params: Values) -> Values:
+        self.mpxn = params["import_mprn"]
+        return {}
+
+    def _join(self, params: Values) -> Values:
+        if params["other_device"] not in [each.eui for each in self.neighbours]:
+            raise Refused("there is no such device on the HAN", {"join_result": _NO_ANSWER})
+        return {}
+
+    def joined(self) -> None:
+        """It has become a member of the HAN, and stays attentive for its installation."""
+        self._installing_until_s = self.world.schedule.now_s + self.world.spec.gsme_install
+        super().joined()
+
+    def next_awake_s(self, from_s: float) -> float:
+        """The next moment at which it polls the hub for what waits there."""
+        spec = self.world.spec
+        often_s = _next_turn(from_s, spec.gsme_install_wake, self._phase)
+        return often_s if often_s <= self._installing_until_s else _next_turn(from_s, spec.gsme_wake, self._phase)
+
+
+def _next_turn(from_s: float, interval_s: float, phase: float) -> float:
+    """The first moment, not before `from_s`, of those an interval apart."""
+    return (math.ceil(from_s / interval_s - phase) + phase) * interval_s

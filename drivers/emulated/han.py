@@ -1,0 +1,184 @@
+"""The emulated HAN: who is a member, who looks for the network, and what a join puts on the air."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bench.eui import Eui64
+from bench.zigbee.join_sequence import CAPABILITY_MAINS, CAPABILITY_SLEEPY, HanNetwork, TimedFrame, join_sequence
+from bench.zigbee.security import link_key_from_install_code
+from drivers.emulated.device import EmulatedDevice, Surroundings
+from drivers.emulated.schedule import Timer
+
+_COUNTERS_PER_JOIN = 16
+_FRAMES_TO_NETWORK_KEY = {False: 10, True: 12}
+"""Frames up to the network key, by whether the device is sleepy: with another install code it cannot read that one."""
+
+
+@dataclass(slots=True)
+class LogEntry:
+    """One device in the CHF Device Log.
+
+    Attributes:
+        link_key: from the install code that the entry was made with.
+        until_s: loop time until which the device may join.
+    """
+
+    link_key: bytes = field(repr=False)
+    until_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Station:
+    device: EmulatedDevice
+    sleepy: bool
+    on_joined: Callable[[], None]
+    link_key: bytes | None = field(repr=False)
+    scan_phase: float = 0.0
+    timer: Timer | None = None
+
+
+class Han:
+    """A ZigBee network with a trust centre in the Comms Hub.
+
+    A device that is not a member looks for the network at moments of its own; it gets in while it has power, the hub is
+    on, its EUI-64 is in the device log with the install code on its label, and the join window is open.
+
+    Args:
+        surroundings: the world.
+        coordinator: EUI-64 of the hub.
+        hub_on: whether the hub's radio works.
+        on_air: overhears every frame of a join.
+        on_joined: told of a new member, before the member itself.
+    """
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        coordinator: Eui64,
+        *,
+        hub_on: Callable[[], bool],
+        on_air: Callable[[bytes], None],
+        on_joined: Callable[[Eui64], None],
+    ) -> None:
+        self._world = surroundings
+        self._hub_on, self._on_air, self._on_joined = hub_on, on_air, on_joined
+        self._rng = surroundings.schedule.random("HAN")
+        self.network = HanNetwork(self._rng.randrange(1, 0xFFF0), coordinator, self._rng.randbytes(16))
+        self._stations: dict[Eui64, _Station] = {}
+        self._log: dict[Eui64, LogEntry] = {}
+        self._members: dict[Eui64, None] = {}
+        self._counter = 1
+
+    def attach(self, device: EmulatedDevice, *, sleepy: bool, on_joined: Callable[[], None]) -> None:
+        """Bring a device within reach of the radio."""
+        code = device.dut.install_code
+        link_key = link_key_from_install_code(code) if code else None
+        self._stations[device.eui] = _Station(device, sleepy, on_joined, link_key, self._rng.random())
+
+    def admit(self, eui: Eui64) -> None:
+        """Make a device a member from the start, without a join."""
+        self._log[eui] = LogEntry(self._stations[eui].link_key or b"")
+        self._members[eui] = None
+
+    @property
+    def log(self) -> list[Eui64]:
+        """Who is in the device log, in the order of addition."""
+        return list(self._log)
+
+    def is_member(self, eui: Eui64) -> bool:
+        """Whether a device is on the network."""
+        return eui in self._members
+
+    @property
+    def window_open(self) -> bool:
+        """Whether anybody may join now."""
+        now_s = self._world.schedule.now_s
+        return any(entry.until_s > now_s and eui not in self._members for eui, entry in self._log.items())
+
+    def add(self, eui: Eui64, install_code: bytes, window_s: float) -> None:
+        """Put a device into the log and let it join for some seconds.
+
+        Raises:
+            UsageError: no link key can be made of the install code.
+        """
+        until_s = self._world.schedule.now_s + window_s
+        self._log[eui] = LogEntry(link_key_from_install_code(install_code.hex()), until_s)
+        self.look(eui)
+
+    def remove(self, eui: Eui64) -> bool:
+        """Take a device out of the log and off the network; False if it was not in the log."""
+        self._members.pop(eui, None)
+        return self._log.pop(eui, None) is not None
+
+    def look_all(self) -> None:
+        """The radio has come back: whoever is no member looks for it."""
+        for eui in self._stations:
+            self.look(eui)
+
+    def look(self, eui: Eui64) -> None:
+        """Let a device look for the network when it next does, if it may find it."""
+        station = self._stations.get(eui)
+        if station is None or not self._may_join(station):
+            return
+        if station.timer is not None and station.timer.pending:
+            return
+        interval_s, now_s = self._world.spec.scan_interval, self._world.schedule.now_s
+        turns = int(now_s / interval_s - station.scan_phase) + 1
+        station.timer = self._world.schedule.at(
+            max((turns + station.scan_phase) * interval_s, now_s), lambda: self._attempt(station)
+        )
+
+    def _may_join(self, station: _Station) -> bool:
+        entry = self._log.get(station.device.eui)
+        return (
+            entry is not None
+            and entry.until_s > self._world.schedule.now_s
+            and station.device.eui not in self._members
+            and self._in_touch(station)
+            and not self._world.faults.find("join-never")
+        )
+
+    def _in_touch(self, station: _Station) -> bool:
+        return station.device.eui in self._log and station.device.powered and self._hub_on()
+
+    def _attempt(self, station: _Station) -> None:
+        station.timer = None
+        if not self._may_join(station):
+            return
+        entry = self._log[station.device.eui]
+        known = station.link_key is not None and hmac.compare_digest(station.link_key, entry.link_key)
+        frames = join_sequence(
+            self.network,
+            station.device.eui,
+            entry.link_key,
+            self._rng,
+            coordinator_counter=self._counter,
+            capability=CAPABILITY_SLEEPY if station.sleepy else CAPABILITY_MAINS,
+        )
+        self._counter += _COUNTERS_PER_JOIN
+        if not known:
+            del frames[_FRAMES_TO_NETWORK_KEY[station.sleepy] :]
+        self._play(station, frames, known)
+
+    def _play(self, station: _Station, frames: list[TimedFrame], known: bool) -> None:
+        """Let the next frame follow; loss of power, or removal from the log, ends the join half way."""
+        station.timer = None
+        if not self._in_touch(station):
+            return
+        if frames:
+            frame = frames.pop(0)
+            station.timer = self._world.schedule.after(frame.delay_s, lambda: self._emit(station, frame, frames, known))
+        elif known:
+            self._members[station.device.eui] = None
+            self._on_joined(station.device.eui)
+            station.on_joined()
+        else:
+            self.look(station.device.eui)
+
+    def _emit(self, station: _Station, frame: TimedFrame, rest: list[TimedFrame], known: bool) -> None:
+        if self._in_touch(station) and not self._world.faults.find("join-not-on-air"):
+            self._on_air(frame.psdu)
+        self._play(station, rest, known)

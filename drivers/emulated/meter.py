@@ -1,0 +1,88 @@
+"""What both meters do: a supply that can be enabled, disabled and armed, a clock that is set, an identifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+from bench.gbcs.alerts import DEVICE_JOINED, SUPPLY_ARMED
+from bench.gbcs.catalogue import Encoding
+from bench.parties import Dut
+from drivers.emulated.commands import Refused, Values
+from drivers.emulated.device import Anchor, EmulatedDevice, Surroundings, from_utc_ns
+from drivers.emulated.identities import RemotePartyRole
+
+_AFTER_THE_RESPONSE_S = 0.5
+
+
+class SupplyState(IntEnum):
+    """State of the load switch or valve (SMETS 5.5.12 and 4.5; the numbers are the DLMS control states)."""
+
+    DISABLED = 0
+    """Open; the consumer cannot close it."""
+    ENABLED = 1
+    """Closed."""
+    ARMED = 2
+    """Open; the consumer can close it."""
+
+
+class Meter(EmulatedDevice):
+    """An ESME or a GSME. Its supply state moves its own load switch or valve and nothing ahead of it."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        dut: Dut,
+        encoding: Encoding,
+        anchors: Mapping[RemotePartyRole, Anchor],
+    ) -> None:
+        super().__init__(surroundings, dut, encoding, anchors)
+        self.supply = SupplyState.ENABLED
+        self.mpxn = dut.mpxn
+
+    def enable_supply(self, _params: Values) -> Values:
+        """Close the load switch (7.1)."""
+        self._set_supply(SupplyState.ENABLED)
+        return {}
+
+    def disable_supply(self, _params: Values) -> Values:
+        """Open the load switch or valve (7.2)."""
+        self._set_supply(SupplyState.DISABLED)
+        return {}
+
+    def arm_supply(self, _params: Values) -> Values:
+        """Let the consumer close it (7.3), and say so with 0x8F32.
+
+        Raises:
+            Refused: the supply is not disabled, so there is nothing to arm.
+        """
+        if self.supply is not SupplyState.DISABLED:
+            raise Refused(f"the supply is {self.supply.name.lower()}, not disabled")
+        self._set_supply(SupplyState.ARMED)
+        self.world.stimulus("armed")
+        self.world.schedule.after(_AFTER_THE_RESPONSE_S, lambda: self.raise_alert(SUPPLY_ARMED))
+        return {}
+
+    def set_clock(self, params: Values) -> Values:
+        """Take over the Comms Hub's time if it lies within what the command states (8.1.1).
+
+        Raises:
+            Refused: it does not.
+        """
+        network = from_utc_ns(self.world.clock.now().utc_ns)
+        start, end = params["validity_interval_start"], params["validity_interval_end"]
+        if start is None or end is None or not start <= network <= end:
+            raise Refused("the Comms Hub's time is outside the command's validity interval", self.unset_clock())
+        self.clock.set(network)
+        return {"device_time": self.clock.utc(), "clock_status": 0}
+
+    def unset_clock(self) -> Values:
+        """What a response says of a clock that was not set."""
+        return {}
+
+    def joined(self) -> None:
+        """It has become a member of the HAN."""
+        self.raise_alert(DEVICE_JOINED)
+
+    def _set_supply(self, state: SupplyState) -> None:
+        self.supply = state
