@@ -2,6 +2,9 @@
 
 A Type 1 alert is a code and a time. A Type 2 alert adds specific data, of which those that the bench judges are
 typed here and the others are kept as they came: an alert that this module does not know is still an alert.
+
+Published reference messages fix the layout of 8F36, 8F30, 810E and of future-dated alerts (8F66, 8F67). 8F35 and
+8F37 to 8F3C follow 8F36; 8F32 follows 8F30; 8183 and 8002 follow 810E; 81A0 follows the text of its use case.
 """
 
 from __future__ import annotations
