@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +79,16 @@ def test_both_ends_derive_one_key(counter: int, cra_byte: int) -> None:
     assert device == user
     assert device != crypto.derive_key(DEVICE_KA, USER_KA.public_key(), ESME, cra_byte, counter ^ 1, SUPPLIER)
     assert device != crypto.derive_key(DEVICE_KA, USER_KA.public_key(), SUPPLIER, cra_byte, counter, ESME)
+
+
+def test_tag_covers_what_the_specification_says() -> None:
+    """AAD is security control, five empty header fields and the signed part; the IV is originator and zero counter."""
+    key = bytes(range(16))
+    signed_part = CREDIT_ALERT[13:-12]
+    gcm = Cipher(algorithms.AES(key), modes.GCM(GSME.raw + bytes(4))).encryptor()
+    gcm.authenticate_additional_data(bytes.fromhex("110000000000") + signed_part)
+    gcm.finalize()
+    assert crypto.seal(MACED, key).mac == gcm.tag[:12]
 
 
 def test_seal_and_verify() -> None:
