@@ -93,3 +93,19 @@ def add(parent: etree._Element, name: str, text: str | None = None) -> etree._El
 def document(root: etree._Element) -> bytes:
     """Write a tree as a UTF-8 document with an XML declaration; the same tree always gives the same bytes."""
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+
+
+def canonical(element: etree._Element, *, exclusive: bool) -> bytes:
+    """An element in Canonical XML 1.0 or Exclusive Canonical XML, without comments.
+
+    Raises:
+        DuisError: it has no canonical form, since a namespace in it is not an absolute URI (Canonical XML clause 1.3).
+    """
+    try:
+        return etree.tostring(element, method="c14n", exclusive=exclusive, with_tail=False)
+    except etree.C14NError:
+        raise DuisError(
+            f"{local(element)} has no canonical form",
+            line=line_of(element),
+            expected="namespaces that are absolute URIs",
+        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from bench.duis.names import (
     SCHEMA_VERSION,
     SR,
     add,
+    canonical,
     child,
     document,
     ds,
@@ -31,8 +33,8 @@ from bench.duis.service_requests import SIGNED_VARIANTS, all_service_requests, s
 from bench.duis.shapes import Params, complete, secret_keys
 from bench.errors import UsageError
 
-_HEADER = ("RequestID", "FirstInSequence", "PrecedingServiceRequestID", "CommandVariant", "ServiceReference")
 _SIGNED = "SignedPreCommand"
+_SECRET = re.compile(rb"(<(?:\w+:)?InstallCode\b[^>]*>)[^<]*(</)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,14 @@ class Request:
         body = _body(self.service_reference_variant, self.command_variant)
         hidden = secret_keys(body.shape) if body else frozenset()
         return {name: "***" if name in hidden else value for name, value in self.params.items()}
+
+
+def redact(document: bytes) -> bytes:
+    """A request that the bench wrote, as it may be recorded: install codes replaced by "***".
+
+    Its signature no longer verifies, of course.
+    """
+    return _SECRET.sub(rb"\g<1>***\g<2>", document)
 
 
 def _body(variant: str, command_variant: int) -> Body | None:
@@ -182,7 +192,7 @@ def parse_request(root: etree._Element) -> Request:
         service_reference_variant=variant,
         body_name=name,
         params=shape_xml.read(body.shape, element) if body and fits else {},
-        raw_body=None if fits else etree.tostring(element, method="c14n", exclusive=True, with_tail=False),
+        raw_body=None if fits else canonical(element, exclusive=True),
         first_in_sequence=None if first is None else text_of(first) in ("true", "1"),
         preceding=None if preceding is None else _request_id(preceding),
         schema_version=str(root.get("schemaVersion", "")),

@@ -27,7 +27,21 @@ from bench.duis.messages import (
     ServiceResponse,
     Smets1Response,
 )
-from bench.duis.names import RA, SR, add, child, document, ds, line_of, local, only_child, optional, sr, text_of
+from bench.duis.names import (
+    RA,
+    SR,
+    add,
+    canonical,
+    child,
+    document,
+    ds,
+    line_of,
+    local,
+    only_child,
+    optional,
+    sr,
+    text_of,
+)
 from bench.duis.safe_xml import parse
 from bench.duis.shapes import complete
 
@@ -102,10 +116,6 @@ def _optional_value(parent: etree._Element, name: str, kind: v.Kind) -> Any:
     return None if optional(parent, name) is None else _value(parent, name, kind)
 
 
-def _raw(element: etree._Element) -> bytes:
-    return etree.tostring(element, method="c14n", exclusive=True, with_tail=False)
-
-
 def _alert_code(parent: etree._Element, name: str) -> int:
     return int.from_bytes(_value(parent, name, v.ALERT_CODE))
 
@@ -153,7 +163,7 @@ def _read_service_response(message: etree._Element, common: dict[str, Any]) -> R
         )
     if name == "DSPInventory":
         return InventoryResponse(**common, devices=tuple(_read_device(each) for each in element))
-    return OtherServiceResponse(**common, name=name, raw=_raw(element))
+    return OtherServiceResponse(**common, name=name, raw=canonical(element, exclusive=True))
 
 
 def _payload(element: etree._Element) -> bytes:
@@ -187,7 +197,7 @@ def _read_dcc_alert(message: etree._Element, common: dict[str, Any]) -> Response
         alert_code=_value(message, "DCCAlertCode", _DCC_ALERT_CODE),
         body_name=local(element),
         body={} if shape is None else shape_xml.read(shape, element),
-        raw_body=_raw(element) if shape is None else None,
+        raw_body=canonical(element, exclusive=True) if shape is None else None,
         **_throttled(message),
     )
 
@@ -200,7 +210,7 @@ def _read_smets1(message: etree._Element, common: dict[str, Any]) -> Response:
         except ValueError:
             what = f"GBCSHexAlertCode is {(code.text or '')[:20]!r}"
             raise DuisError(what, line=line_of(code), expected=v.ALERT_CODE.expected) from None
-    return Smets1Response(**common, raw=_raw(message), device_alert_code=number)
+    return Smets1Response(**common, raw=canonical(message, exclusive=True), device_alert_code=number)
 
 
 _MESSAGES: dict[str, Callable[[etree._Element, dict[str, Any]], Response]] = {

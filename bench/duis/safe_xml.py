@@ -19,6 +19,10 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 40
 """The deepest element of DUIS Schema V5.4, with a signature inside a SMETS1 response, lies at 13."""
 
+MAX_NAMESPACES = 200
+MAX_ATTRIBUTES = 32
+"""Canonicalisation takes time that grows with the square of namespaces and attributes: DUIS needs 5 and 1."""
+
 _DECLARATION = re.compile(r"<\?xml\s[^>]*?encoding\s*=\s*[\"']([^\"']*)[\"']")
 
 
@@ -70,10 +74,13 @@ def _decode(data: bytes) -> str:
 
 
 def _refuse_markup(text: str) -> None:
-    """Refuse a DTD before the parser sees it: attribute defaults and entities in attributes act while parsing."""
+    """Refuse before parsing what already acts while parsing: entities and attribute defaults of a DTD."""
     at = text.find("<!DOCTYPE")
     if at >= 0:
         raise DuisError("the document has a DTD", line=text.count("\n", 0, at) + 1, expected="no <!DOCTYPE")
+    namespaces = text.count("xmlns")
+    if namespaces > MAX_NAMESPACES:
+        raise DuisError(f"the document declares {namespaces} namespaces", expected=f"at most {MAX_NAMESPACES}")
 
 
 def _check_tree(root: etree._Element, max_depth: int) -> None:
@@ -98,5 +105,13 @@ def _check_tree(root: etree._Element, max_depth: int) -> None:
                     line=line_of(node),
                     expected="elements and text only",
                 )
+            _check_attributes(node)
         level = [child for node in level for child in node]
         depth += 1
+
+
+def _check_attributes(node: etree._Element) -> None:
+    if len(node.attrib) > MAX_ATTRIBUTES:
+        raise DuisError(
+            f"an element has {len(node.attrib)} attributes", line=line_of(node), expected=f"at most {MAX_ATTRIBUTES}"
+        )

@@ -19,7 +19,7 @@ Params = Mapping[str, object]
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 # Names whose capitals do not show where words end.
-_SPELLED = {"SMETSCHTSVersion": "smets_chts_version"}
+_SPELLED = {"SMETSCHTSVersion": "smets_chts_version", "S1SP": "s1sp"}
 
 
 def snake(tag: str) -> str:
@@ -27,7 +27,7 @@ def snake(tag: str) -> str:
 
     MPxN is one word, and a number belongs to the word before it.
     """
-    words = _WORD.findall(tag.replace("MPxNs", "Mpxns").replace("MPxN", "Mpxn").replace("MPANs", "Mpans"))
+    words = _WORD.findall(tag.replace("MPxN", "Mpxn").replace("IDs", "Ids"))
     return _SPELLED.get(tag) or re.sub(r"_(?=\d)", "", "_".join(words)).lower()
 
 

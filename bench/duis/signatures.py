@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from lxml import etree
 
 from bench.duis.errors import SignatureError
-from bench.duis.names import SR, document, ds, line_of, local, sr
+from bench.duis.names import SR, canonical, document, ds, line_of, local, sr
 from bench.duis.safe_xml import MAX_BYTES, parse
 from bench.eui import Eui64
 
@@ -107,11 +107,11 @@ def sign(
         raise SignatureError(
             f"the private key does not belong to certificate {certificate.serial_number}", expected="its P-256 key"
         )
-    digest = hashlib.sha256(etree.tostring(root, method="c14n")).digest()
+    digest = hashlib.sha256(canonical(root, exclusive=False)).digest()
     signature = _skeleton(root, base64.b64encode(digest).decode())
     signed_info = signature[0]
     der = private_key.sign(
-        etree.tostring(signed_info, method="c14n", exclusive=True),
+        canonical(signed_info, exclusive=True),
         ec.ECDSA(hashes.SHA256(), deterministic_signing=True),
     )
     r, s = utils.decode_dss_signature(der)

@@ -65,7 +65,8 @@ def params_of(draw: st.DrawFn, items: tuple[Item, ...]) -> dict[str, Any]:
         if isinstance(item, Choice):
             branches = list(item.branches)
             if item.required or draw(st.booleans()):
-                out |= draw(params_of(draw(st.sampled_from(branches))))
+                # A branch that is chosen says something: without a parameter it could not be told from the others.
+                out |= draw(params_of(draw(st.sampled_from(branches))).filter(bool))
         elif isinstance(item, Flag):
             if item.required or draw(st.booleans()):
                 out[item.key] = True

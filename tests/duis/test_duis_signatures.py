@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from bench.duis.errors import DuisError, SignatureError
-from bench.duis.names import SR, ds
+from bench.duis.names import SR, ds, line_of
 from bench.duis.safe_xml import parse
 from bench.duis.signatures import certificate_eui, sign, verify
 from bench.eui import Eui64
@@ -323,7 +323,7 @@ def test_a_namespace_declared_later_is_a_change() -> None:
 
 def test_lines_of_the_verified_element_are_those_of_the_document() -> None:
     root = verify(SIGNED, TRUSTED).root
-    assert [root.sourceline, root[0].sourceline, root[1].sourceline] == [2, 3, 4]
+    assert [line_of(each) for each in (root, root[0], root[1])] == [2, 3, 4]
 
 
 @given(st.data())
@@ -357,6 +357,10 @@ def test_only_an_unsigned_document_and_the_key_of_the_certificate_will_do() -> N
         sign(SIGNED, DSP.key, DSP.certificate)
     with pytest.raises(SignatureError, match="does not belong"):
         sign(DOCUMENT, USER.key, DSP.certificate)
+    with pytest.raises(DuisError, match="no canonical form"):
+        sign(f"<sr:a xmlns:sr='{SR}' xmlns:relative='x'/>".encode(), DSP.key, DSP.certificate)
+    with pytest.raises(SignatureError, match="does not verify"):
+        verify(replaced("<sr:Body>", "<sr:Body xmlns:relative='x'>"), TRUSTED)
     with pytest.raises(DuisError, match="DTD"):
         sign(b"<!DOCTYPE a><a/>", DSP.key, DSP.certificate)
 

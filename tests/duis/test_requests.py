@@ -16,7 +16,7 @@ from bench.duis.bodies import SIGNED_PRE_COMMAND, body_of
 from bench.duis.errors import DuisError
 from bench.duis.names import SR
 from bench.duis.request_id import RequestId
-from bench.duis.requests import Request, build_request, complete_params, parse_request
+from bench.duis.requests import Request, build_request, complete_params, parse_request, redact
 from bench.duis.safe_xml import parse
 from bench.duis.service_requests import all_service_requests, service_request
 from bench.duis.signatures import sign, verify
@@ -266,6 +266,11 @@ def test_a_secret_is_in_no_message_and_in_nothing_shown() -> None:
     assert request.shown_params()["install_code"] == "***"
     assert request.shown_params()["device_id"] == ESME
     assert "install_code" not in repr(request)
+    assert CODE.encode() in document
+    assert CODE.encode() not in redact(document)
+    assert b"<sr:InstallCode>***</sr:InstallCode>" in redact(document)
+    other = build_request("8.2", request_id=ID, command_variant=8, params={"device_id": ESME})
+    assert redact(other) == other
     with pytest.raises(DuisError) as refused:
         read_back(document.replace(CODE.encode(), b"5ECRE7x"))
     assert "5ECRE7" not in str(refused.value)
@@ -301,6 +306,9 @@ def test_raw_xml_is_read_as_carefully_as_the_rest() -> None:
         build_request("1.5", request_id=ID, command_variant=4, raw_body=b"<!DOCTYPE a><a/>")
     with pytest.raises(DuisError, match="the body is a"):
         build_request("1.5", request_id=ID, command_variant=4, raw_body=b"<a/>")
+    relative = build_request("7.4", request_id=ID, command_variant=1).replace(b"ReadSupplyStatus", b"X xmlns:x='y'")
+    with pytest.raises(DuisError, match="no canonical form"):
+        read_back(relative)
     with pytest.raises(UsageError, match="Give one of them"):
         build_request("7.4", request_id=ID, command_variant=1, params={"x": 1}, raw_body=b"<a/>")
 
@@ -372,12 +380,14 @@ def test_published_requests_are_read_and_written_again(rtds: Path, duis_schema: 
         root = parse(file.read_bytes())
         request = parse_request(root)
         assert request.service_reference_variant in file.name
-        body = {"params": request.params} if request.raw_body is None else {"raw_body": request.raw_body}
+        body: dict[str, Any] = (
+            {"params": request.params} if request.raw_body is None else {"raw_body": request.raw_body}
+        )
         again = build_request(
             request.service_reference_variant,
             request_id=request.request_id,
             command_variant=request.command_variant,
-            **body,  # type: ignore[arg-type]
+            **body,
         )
         assert read_back(again) == request, file.name
         duis_schema.assertValid(parse(again))

@@ -72,6 +72,15 @@ def test_deep_nesting_is_refused(depth: int) -> None:
         parse(b"<a>" * depth + b"</a>" * depth)
 
 
+def test_what_makes_canonicalisation_slow_is_refused() -> None:
+    spaces = "".join(f' xmlns:n{each}="urn:{each}"' for each in range(30_000))
+    with pytest.raises(DuisError, match="30000 namespaces.*at most 200"):
+        parse(f"<a{spaces}/>".encode())
+    attributes = "".join(f' a{each}="1"' for each in range(60_000))
+    with pytest.raises(DuisError, match="line 2: an element has 60000 attributes.*at most 32"):
+        parse(f"<a>\n<b{attributes}/></a>".encode())
+
+
 def test_text_that_a_comment_divides_is_whole() -> None:
     root = parse(b"<!-- 1 --><a>\n<b>I<!-- 2 -->99</b><c>x<![CDATA[<y>]]>z</c></a><!-- 3 -->")
     assert root[0].text == "I99"

@@ -111,7 +111,7 @@ def test_command_variants_are_those_of_the_schema(schema: Schema) -> None:
     stated: dict[str, tuple[int, ...]] = {}
     variant = ""
     for node in schema.types["ServiceReferenceVariant"].iter():
-        if node.tag is etree.Comment:
+        if isinstance(node, etree._Comment):
             stated[variant] = tuple(int(each) for each in re.findall(r"\d", str(node.text)))
         elif node.tag == XS + "enumeration":
             variant = str(node.get("value"))
