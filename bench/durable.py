@@ -76,6 +76,8 @@ class AppendFile:
         self._digest = hashlib.sha256()
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            if sync:
+                sync_folder(path.parent)
         except OSError as error:
             raise storage_error(error, "the file cannot be made", path) from error
         status = os.fstat(self._fd)
@@ -218,6 +220,8 @@ class DurableWriter:
         with self._disk:
             for file in files:
                 file.sync()
+            for folder in dict.fromkeys(file.path.parent for file in files):
+                sync_folder(folder)
 
     def close(self) -> None:
         """Write what is left, end the thread and close the files; may be called twice and never raises."""

@@ -11,8 +11,7 @@ Events of kind `wire` are not journalled; they go to the captures, whose digests
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +78,7 @@ class Record:
         return self.kind == SOURCE and self.data.get("state") == "sealed"
 
 
-def _line(seq: int, prev: str, at: Instant, source: str, kind: str, data: str, volatile: str) -> tuple[str, str]:
+def line_texts(seq: int, prev: str, at: Instant, source: str, kind: str, data: str, volatile: str) -> tuple[str, str]:
     """The line and the body line of a record; source, kind, data and volatile are canonical JSON already."""
     # Written out, in the order of the keys: encoding the whole record twice would cost three times as much.
     uncertainty = "null" if at.uncertainty_ns is None else at.uncertainty_ns
@@ -96,6 +95,17 @@ def _line(seq: int, prev: str, at: Instant, source: str, kind: str, data: str, v
     )
 
 
+def worse_uncertainty(one: int | None, other: int | None) -> int | None:
+    """The greater of two uncertainties in nanoseconds, where None is not to know at all."""
+    return None if one is None or other is None else max(one, other)
+
+
+def body_line(record: Record) -> bytes:
+    """What of a record the body hash covers."""
+    data, source, kind = (canonical.to_text(value) for value in (dict(record.data), record.source, record.kind))
+    return canonical.to_bytes(line_texts(record.seq, record.prev, record.at, source, kind, data, "{}")[1])
+
+
 class Journal:
     """Writes a stream's events, but for `wire`, until it is closed.
 
@@ -103,14 +113,17 @@ class Journal:
 
     Attributes:
         path: the file.
+        run: the run's id.
         records: how many records there are.
         head: SHA-256 of the last of them.
+        uncertainty_ns: the greatest of any record, or None if UTC was not known for all of them.
     """
 
     def __init__(
         self, path: Path, stream: EventStream, writer: DurableWriter, encode: Callable[[Any], str], run: str
     ) -> None:
         self.path = path
+        self.run = run
         self.records = 0
         self.head = FIRST_PREV
         self._stream = stream
@@ -118,12 +131,14 @@ class Journal:
         self._encode = encode
         self._file: AppendFile = writer.create(path, sync=True)
         self._body = hashlib.sha256()
+        self.uncertainty_ns: int | None = 0
         self._kinds: dict[str, int] = {}
         self._names: dict[str, str] = {}
         self._refused: StorageError | None = None
         self._owns_writer = False
         self._unsubscribe: Callable[[], None] | None = stream.subscribe(self._receive)
-        self._append(stream.clock.now(), SOURCE, SOURCE, {"format": FORMAT, "state": "opened"}, {"run": run})
+        opened = {"format": FORMAT, "state": "opened"}
+        self._append(stream.clock.now(), SOURCE, SOURCE, opened, {"run": run}, own=True)
 
     @classmethod
     def open(
@@ -163,15 +178,27 @@ class Journal:
         """The body hash so far: the same for every virtual run of one seed."""
         return self._body.hexdigest()
 
+    @property
+    def size_and_sha256(self) -> tuple[int, str]:
+        """Of the file, as far as it is written: after `close`, of all of it."""
+        return self._file.size, self._file.sha256
+
     def _receive(self, event: Event) -> None:
         if event.kind != "wire":
             self._append(event.at, event.source, event.kind, event.data, event.volatile)
 
     def _append(
-        self, at: Instant, source: str, kind: str, data: Mapping[str, Any], volatile: Mapping[str, Any]
+        self,
+        at: Instant,
+        source: str,
+        kind: str,
+        data: Mapping[str, Any],
+        volatile: Mapping[str, Any],
+        *,
+        own: bool = False,
     ) -> None:
         try:
-            if kind == SOURCE and source != SOURCE:
+            if kind == SOURCE and not own:
                 raise ValueError(f'the kind "{SOURCE}" is the journal\'s own')
             data_text = self._encode(data if type(data) is dict else dict(data))
             volatile_text = self._encode(dict(volatile)) if volatile else "{}"
@@ -183,12 +210,13 @@ class Journal:
             data_text, volatile_text = self._encode({"refused_kind": kind, "unrecordable": reason}), "{}"
             kind = "seen.refused"
         seq = self.records + 1
-        text, body = _line(seq, self.head, at, self._name(source), self._name(kind), data_text, volatile_text)
+        text, body = line_texts(seq, self.head, at, self._name(source), self._name(kind), data_text, volatile_text)
         line = canonical.to_bytes(text)
         self._body.update(canonical.to_bytes(body))
         self.head = hashlib.sha256(line).hexdigest()
         self.records = seq
         self._kinds[kind] = self._kinds.get(kind, 0) + 1
+        self.uncertainty_ns = worse_uncertainty(self.uncertainty_ns, at.uncertainty_ns)
         self._file.append(line)
 
     def _name(self, name: str) -> str:
@@ -231,7 +259,10 @@ class Journal:
         }
         # Not through a redactor: a digest that happens to hold a secret's digits must stay what it is.
         self._encode = canonical.to_text
-        self._append(self._stream.clock.now(), SOURCE, SOURCE, seal, {})
+        body = self._body.copy()
+        self._append(self._stream.clock.now(), SOURCE, SOURCE, seal, {}, own=True)
+        # The seal holds digests of captures, which may differ between identical runs: it is not of the body.
+        self._body = body
         try:
             await self._writer.barrier()
         finally:
@@ -239,154 +270,9 @@ class Journal:
                 self._writer.close()
 
     def abandon(self) -> None:
-        """Stop recording and leave the journal unsealed, as a killed run does; for a run that never began."""
+        """Stop recording and leave the journal unsealed, as a killed run does; does nothing after `close`."""
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
         if self._owns_writer:
             self._writer.close()
-
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "clock": (str,),
-    "data": (dict,),
-    "kind": (str,),
-    "mono_ns": (int,),
-    "prev": (str,),
-    "seq": (int,),
-    "source": (str,),
-    "uncertainty_ns": (int, type(None)),
-    "utc_ns": (int,),
-    "volatile": (dict,),
-}
-
-
-class JournalReader:
-    """Reads a journal and checks it on the way; iterate over it once.
-
-    Iterating yields each record that is as it was written, then raises JournalError at the first that is not. A
-    journal without a seal is no error here: the run may still be going, or was killed.
-
-    Attributes:
-        records: how many good records were read.
-        seal: the last record of a finished journal, or None.
-        head: SHA-256 of the last line read.
-        clock: the kind of clock that every record names.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.records = 0
-        self.head = FIRST_PREV
-        self.seal: Record | None = None
-        self.clock: ClockKind | None = None
-        self._body = hashlib.sha256()
-        self._kinds: dict[str, int] = {}
-
-    @property
-    def body(self) -> str:
-        """The body hash of the records read."""
-        return self._body.hexdigest()
-
-    @property
-    def status(self) -> str:
-        """In words, how the journal ends."""
-        if self.seal is not None:
-            return f"sealed: complete with {self.records} records"
-        return f"unsealed: ends cleanly after record {self.records}"
-
-    def __iter__(self) -> Iterator[Record]:
-        try:
-            with self.path.open("rb") as file:
-                for line in file:
-                    yield self._take(line)
-        except OSError as error:
-            raise JournalError(f"cannot be read: {error.strerror}", good=self.records, where=str(self.path)) from error
-        if not self.records:
-            raise self._error("the journal is empty")
-
-    def _error(self, what: str, kind: type[JournalError] = JournalError) -> JournalError:
-        return kind(what, good=self.records, where=f"{self.path.name} line {self.records + 1}")
-
-    def _take(self, line: bytes) -> Record:
-        expected = self.records + 1
-        if self.seal is not None:
-            raise self._error("something follows the seal, which is the last record: it was inserted")
-        if not line.endswith(b"\n"):
-            raise self._error(f"the journal is cut short in the middle of record {expected}", JournalCutShort)
-        fields = self._parse(line)
-        if fields["seq"] != expected:
-            raise self._error(self._misplaced(fields["seq"], expected))
-        if fields["prev"] != self.head:
-            if expected == 1:
-                raise self._error("the first record names one before it: records before it were removed")
-            raise self._error(
-                f"record {expected} does not follow from record {expected - 1}: one of them was changed or inserted"
-            )
-        record = self._record(fields, hashlib.sha256(line).hexdigest())
-        self._follow(record)
-        return record
-
-    def _parse(self, line: bytes) -> dict[str, Any]:
-        try:
-            fields = canonical.decode(line[:-1])
-        except ValueError as error:
-            raise self._error(f"the record was changed: it is not canonical JSON ({error})") from error
-        if not isinstance(fields, dict) or fields.keys() != _TYPES.keys():
-            raise self._error(f"the record does not have the fields {', '.join(_TYPES)}")
-        for name, types in _TYPES.items():
-            if not isinstance(fields[name], types) or isinstance(fields[name], bool):
-                raise self._error(f'the field "{name}" of the record has the wrong type')
-        return fields
-
-    def _misplaced(self, found: int, expected: int) -> str:
-        if found < expected:
-            return f"record {found} is there a second time, where record {expected} belongs: one of them was inserted"
-        with self.path.open("rb") as file:
-            later = any(f'"seq":{expected},'.encode() in line for line in itertools.islice(file, expected, None))
-        if later:
-            return f"record {found} stands where record {expected} belongs: the order was changed"
-        missing = f"record {expected} is" if found == expected + 1 else f"records {expected} to {found - 1} are"
-        return f"{missing} missing: removed"
-
-    def _record(self, fields: dict[str, Any], digest: str) -> Record:
-        try:
-            kind = ClockKind(fields["clock"])
-        except ValueError as error:
-            raise self._error(f'the clock of the record is "{fields["clock"]}", not real or virtual') from error
-        at = Instant(fields["mono_ns"], fields["utc_ns"], kind, fields["uncertainty_ns"])
-        source, kind, data, volatile = (fields[name] for name in ("source", "kind", "data", "volatile"))
-        return Record(fields["seq"], fields["prev"], at, source, kind, data, volatile, digest)
-
-    def _follow(self, record: Record) -> None:
-        if record.seq == 1:
-            if record.kind != SOURCE or record.data != {"format": FORMAT, "state": "opened"}:
-                raise self._error(f"the file is not a journal of the format {FORMAT}")
-            self.clock = record.at.kind
-        if record.at.kind is not self.clock:
-            raise self._error("the records are not all of one kind of clock")
-        if record.sealed:
-            self._check_seal(record)
-            self.seal = record
-        else:
-            self._body.update(body_line(record))
-            self._kinds[record.kind] = self._kinds.get(record.kind, 0) + 1
-        self.records += 1
-        self.head = record.line_sha256
-
-    def _check_seal(self, record: Record) -> None:
-        true = {"body": self.body, "head": self.head, "kinds": self._kinds, "records": self.records}
-        for name, value in true.items():
-            if record.data.get(name) != value:
-                raise self._error(f'the seal\'s "{name}" is not that of the records before it')
-
-
-def body_line(record: Record) -> bytes:
-    """What of a record the body hash covers."""
-    data, source, kind = (canonical.to_text(value) for value in (dict(record.data), record.source, record.kind))
-    return canonical.to_bytes(_line(record.seq, record.prev, record.at, source, kind, data, "{}")[1])
-
-
-def read_journal(path: Path) -> JournalReader:
-    """Read and check a journal, record by record; see `JournalReader`."""
-    return JournalReader(path)

@@ -1,0 +1,1 @@
+"""Evidence bundles: packed, signed and verified."""
