@@ -124,10 +124,10 @@ def run(
 
 
 def _verify(bundle: Path, trusted: tuple[str, ...] = (), *, own: bool = False) -> Any:
-    from bench.evidence.keys import fingerprint_of_own_key
     from bench.evidence.verify import verify as verify_bundle
+    from bench.runner import bench_key
 
-    fingerprints = (*trusted, fingerprint_of_own_key(state_folder())) if own else trusted
+    fingerprints = (*trusted, bench_key(state_folder()).fingerprint) if own else trusted
     return verify_bundle(bundle, fingerprints)
 
 

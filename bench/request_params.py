@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,6 +20,8 @@ from bench.quantities import parse
 
 _REFERENCE = re.compile(r"\$\{([a-z0-9_.-]+)\}")
 _DUT_FIELDS = ("id", "mpxn", "install_code", "model", "manufacturer", "firmware", "serial")
+_DATE_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_A_DAY = timedelta(days=1)
 _QUANTITIES = {"_threshold": "voltage", "_period": "duration"}
 
 
@@ -96,8 +99,11 @@ def _number(key: str, text: str) -> str:
 def _known(
     variant: str, given: Mapping[str, Any], user: User, target: Dut | None, device: Dut | None, clock: Clock
 ) -> dict[str, Any]:
+    now = clock.now().utc
     if variant in ("8.1.1", "6.11"):
-        return {"current_date_time": f"{clock.now().utc:%Y-%m-%dT%H:%M:%SZ}"}
+        return {"current_date_time": f"{now:{_DATE_TIME}}"}
+    if variant == "4.10":
+        return {"start_date_time": f"{now - _A_DAY:{_DATE_TIME}}", "end_date_time": f"{now:{_DATE_TIME}}"}
     if variant == "6.21":
         return {
             "digital_signing_certificate": user.signing.certificate.public_bytes(Encoding.DER),

@@ -18,6 +18,8 @@ from bench.engine import Engine, RunResult
 from bench.errors import BenchError, UsageError
 from bench.events import Event
 from bench.evidence.bundle import BundleWriter
+from bench.evidence.keys import BenchKey
+from bench.evidence.redact import Redactor
 from bench.planner import Plan, plan
 from bench.rig import RigSession, dut_summary, open_rig
 from bench.rig_file import Rig, load_rig
@@ -77,6 +79,11 @@ class Reporter(Protocol):
         """It ended, and its evidence is sealed."""
 
 
+def bench_key(state: Path) -> BenchKey:
+    """The key that signs this bench's evidence; made on first use."""
+    return BenchKey.load_or_create(state / "keys")
+
+
 def prepare(rig_path: Path, names: Sequence[str]) -> tuple[Rig, list[tuple[Runbook, Plan]]]:
     """Read a rig and runbooks and plan them.
 
@@ -126,6 +133,7 @@ async def run_all(
         BenchError: the rig could not be brought up, or evidence could not be written.
     """
     finished: list[Finished] = []
+    key = bench_key(options.state)
     interrupt = _Interrupt()
     with interrupt.handlers():
         async with open_rig(
@@ -134,7 +142,7 @@ async def run_all(
             for runbook, its_plan in planned:
                 if interrupt.came:
                     break
-                finished.append(await _run_one(session, runbook, its_plan, options, operator, reporter, interrupt))
+                finished.append(await _run_one(session, runbook, its_plan, options, key, operator, reporter, interrupt))
                 if not finished[-1].result.safe:
                     break
     return finished
@@ -179,19 +187,19 @@ async def _run_one(
     runbook: Runbook,
     its_plan: Plan,
     options: RunOptions,
+    key: BenchKey,
     operator: Operator,
     reporter: Reporter,
     interrupt: _Interrupt,
 ) -> Finished:
     rig = session.rig
+    secrets = {f"install code of {dut.name}": dut.install_code for dut in rig.duts.values() if dut.install_code}
     writer = BundleWriter.open(
-        options.out / _run_id(options.out, runbook.name),
-        session.stream,
-        files={"rig.yaml": rig.document.text}
-        | {f"runbook/{document.path.name}": document.text for document in runbook.documents},
-        secrets=[dut.install_code for dut in rig.duts.values() if dut.install_code],
-        state=options.state,
+        options.out, _run_id(options.out, runbook.name), session.stream, key=key, redactor=Redactor(secrets)
     )
+    writer.add("rig.yaml", rig.document.text.encode())
+    for document in runbook.documents:
+        writer.add(f"runbook/{document.path.name}", document.text.encode())
     unsubscribe = session.stream.subscribe(reporter.event)
     reporter.begin(its_plan, session.clock)
     began = session.clock.now()
@@ -206,9 +214,9 @@ async def _run_one(
         interrupt.engine = None
         unsubscribe()
     session.stream.emit("engine", "run", _run_footer(result))
-    bundle = await writer.close(verdict=result.verdict.value)
+    manifest = await writer.close()
     duration_s = (session.clock.now().mono_ns - began.mono_ns) / 1e9
-    finished = Finished(result, its_plan, bundle, writer.body, duration_s)
+    finished = Finished(result, its_plan, writer.path, manifest.body, duration_s)
     reporter.end(finished)
     return finished
 
