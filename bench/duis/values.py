@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from bench.duis.request_id import RequestId
@@ -60,18 +60,15 @@ def decimal(lowest: str, highest: str, digits: int) -> Kind:
             value = str(value)
         if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
             value = Decimal(value.strip())
+        # The range comes first: numbers far outside it cannot be rounded.
         if not isinstance(value, Decimal) or not value.is_finite() or not Decimal(lowest) <= value <= Decimal(highest):
             raise ValueError
-        try:
-            return value.quantize(Decimal(1).scaleb(-digits)) if round(value, digits) == value else _never()
-        except InvalidOperation:
-            raise ValueError from None
+        rounded = value.quantize(Decimal(1).scaleb(-digits))
+        if rounded != value:
+            raise ValueError
+        return rounded
 
     return Kind(f"a number from {lowest} to {highest} with at most {digits} decimals", accept, "{:f}".format)
-
-
-def _never() -> Decimal:
-    raise ValueError
 
 
 def text(shortest: int, longest: int, pattern: str = "", meaning: str = "") -> Kind:

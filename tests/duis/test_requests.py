@@ -235,6 +235,10 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("8.4", {"device_id": ESME, "update_device_status_ch": "Pending"}, "'Pending'.*Commissioned"),
     ("6.20.1", {"import_mpan": "123"}, "MPAN of 13 characters"),
     ("6.24.1", {"remote_party_role": ["Supplier", "Me"]}, "'remote_party_role 2' is 'Me'"),
+    ("6.6", {"calorific_value": "39.55", "conversion_factor": 1}, "'39.55'.*at most 1 decimals"),
+    ("6.6", {"calorific_value": "NaN", "conversion_factor": 1}, "'NaN'"),
+    ("6.6", {"calorific_value": "1e400", "conversion_factor": 1}, "'1e400'"),
+    ("6.6", {"calorific_value": Decimal("1e400"), "conversion_factor": 1}, "calorific_value"),
     ("7.1", {"duration": 5}, "7.1 Enable Supply has no parameter 'duration'. It has none"),
     ("8.1.1", {"current_date_time": "2026-01-01"}, "2026-01-01T00:00:00Z"),
     ("8.1.1", {"current_date_time": datetime(2026, 1, 1)}, "UTC time"),  # noqa: DTZ001
