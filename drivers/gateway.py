@@ -20,7 +20,7 @@ from bench.clock import Instant
 from bench.device import DeviceContext, Driver, DriverConfig
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
-from bench.duis.requests import Request, build_request, parse_request
+from bench.duis.requests import build_request, parse_request
 from bench.duis.safe_xml import parse
 from bench.duis.service_requests import CV_SIGNED, CV_TRANSFORM, SIGNED_VARIANTS, WebService, web_service
 from bench.duis.service_requests import service_request as lookup
@@ -135,7 +135,7 @@ _ALLOWED: Mapping[WebService, tuple[type[duis.ServiceResponse], ...]] = {
 class _Answer:
     """One request, the synchronous answer to it, and when it was asked for and got."""
 
-    request: Request
+    request: bytes
     received: Received
     message: duis.ServiceResponse
     sent_at: Instant
@@ -245,7 +245,7 @@ class Gateway(Driver[GatewayConfig]):
         answer = await self._exchange(sender, service_request, request_id, first, params)
         if isinstance(answer.message, duis.PreCommand):
             pre_command = answer.message.payload
-            self._check(pre_command, answer.request)
+            self._check(pre_command, service_request, answer.request, target)
             if transforms:
                 self._sightings.record_gbcs("rx", pre_command)
                 signed = {"gbcs_payload": sign_pre_command(pre_command, sender.signing.private_key)}
@@ -260,12 +260,14 @@ class Gateway(Driver[GatewayConfig]):
             raise UsageError(f"the rig has no User {name!r}", next_step=f"It has {', '.join(users) or 'none'}")
         return users[name]
 
-    def _check(self, payload: bytes, request: Request) -> None:
-        dut = self.context.parties.dut_by_eui(request.request_id.target)
+    def _check(self, payload: bytes, variant: str, unsigned: bytes, target: Eui64) -> None:
+        dut = self.context.parties.dut_by_eui(target)
         try:
-            check_pre_command(payload, request, dut.type if dut else None)
+            check_pre_command(payload, parse_request(parse(unsigned)), dut.type if dut else None)
+        except CodecError as error:
+            raise UsageError(f"the body given for {variant} cannot be held against its pre-command: {error}") from None
         except DeviceError as error:
-            self._sightings.refuse(f"pre-command for {request.service_reference_variant}", error.what)
+            self._sightings.refuse(f"pre-command for {variant}", error.what)
             error.where = self.name
             raise
 
@@ -304,7 +306,7 @@ class Gateway(Driver[GatewayConfig]):
             raise self._refused(variant, f"it answers {answers or 'no request'}, not {request_id}")
         if message.service_reference_variant != variant:
             raise self._refused(variant, f"it answers {message.service_reference_variant}")
-        return _Answer(parse_request(parse(unsigned)), received, message, sent_at, answered_at)
+        return _Answer(unsigned, received, message, sent_at, answered_at)
 
     def _record(
         self, direction: str, document: bytes, at: Instant, web: WebService, volatile: Mapping[str, Any] | None = None

@@ -1,0 +1,451 @@
+"""Service Requests through the gateway: what goes out, what may come back, and every way it can go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bench.capabilities import DccGateway
+from bench.duis import responses as duis
+from bench.duis.request_id import RequestId
+from bench.duis.requests import Request
+from bench.errors import DeviceError, DeviceLost, UsageError
+from bench.gbcs import crypto
+from bench.gbcs.message import Framing, Message
+from bench.parties import KeyUse
+from drivers.gateway import Gateway
+from tests.drivers.dcc_fake import (
+    CHF,
+    DCC,
+    ED,
+    ESME,
+    GSME,
+    IDENTITIES,
+    INSTALL_CODE,
+    IS,
+    NOW,
+    STRANGER,
+    FakeDcc,
+    MemoryCounters,
+    acknowledge,
+    answer_fields,
+    http,
+    pre_command_for,
+    running,
+)
+
+JANUARY_2026_MS = 1_767_225_600_000
+
+
+async def test_a_non_critical_request_goes_to_service_s_and_is_acknowledged():
+    async with running() as rig:
+        exchange = await rig.gateway.request("IS", "7.4", ESME, {})
+        assert isinstance(rig.gateway, DccGateway)
+        ((service, request, _),) = rig.dcc.requests
+        assert (service, request.command_variant, request.service_reference_variant) == ("serviceS", 1, "7.4")
+        assert request.request_id == RequestId(IS, ESME, JANUARY_2026_MS)
+        assert (exchange.request_id, exchange.response_code) == (str(request.request_id), "I99")
+        assert exchange.sent_at.mono_ns <= exchange.answered_at.mono_ns
+        (response,) = rig.seen("response")
+        assert response["digest"]
+        del response["digest"]  # type: ignore[attr-defined]
+        assert response == {
+            "user": "IS",
+            "request_id": str(request.request_id),
+            "service_request": "7.4",
+            "response_code": "I99",
+            "synchronous": True,
+            "device": str(ESME),
+            "signature": "valid",
+            "gbcs": None,
+        }
+
+
+@pytest.mark.parametrize(
+    ("variant", "command_variant", "service"),
+    [("7.4", None, "serviceS"), ("7.4", 2, "serviceD"), ("7.4", 3, "serviceS"), ("8.3", None, "serviceD")],
+)
+async def test_the_command_variant_chooses_the_service(variant: str, command_variant: int | None, service: str):
+    async with running() as rig:
+        params = {"device_id": ESME} if variant == "8.3" else {}
+        await rig.gateway.request("IS", variant, ESME, params, command_variant)
+        assert [each[0] for each in rig.dcc.requests] == [service]
+
+
+async def test_a_wrong_command_variant_is_sent_so_that_the_dcc_can_refuse_it():
+    dcc = FakeDcc(answer=lambda service, request: acknowledge(request, "E13"))
+    async with running(dcc) as rig:
+        exchange = await rig.gateway.request("IS", "8.3", DCC, {"device_id": ESME}, 4)
+        assert exchange.response_code == "E13"
+        assert [each[0] for each in dcc.requests] == ["serviceT"]
+        assert [each["response_code"] for each in rig.seen("response")] == ["E13"]
+
+
+async def test_each_user_has_its_own_counter_and_no_value_comes_twice():
+    async with running() as rig:
+        ids = [(await rig.gateway.request(user, "7.4", ESME, {})).request_id for user in ("IS", "IS", "ED", "IS")]
+        assert [each.rpartition(":")[2] for each in ids] == [str(JANUARY_2026_MS + n) for n in (0, 1, 0, 2)]
+        assert [each[:23] for each in ids] == [str(each) for each in (IS, IS, ED, IS)]
+
+
+async def test_a_critical_request_is_transformed_checked_signed_and_sent_under_one_request_id():
+    async with running() as rig:
+        exchange = await rig.gateway.request("IS", "7.2", ESME, {})
+        assert [(service, request.command_variant) for service, request, _ in rig.dcc.requests] == [
+            ("serviceT", 4),
+            ("serviceS", 5),
+        ]
+        assert {str(request.request_id) for _, request, _ in rig.dcc.requests} == {exchange.request_id}
+        command = Message.parse(rig.dcc.requests[1][1].params["gbcs_payload"])
+        assert command.framing is Framing.SIGNED
+        is_key = IDENTITIES.organisation(IS, KeyUse.DIGITAL_SIGNATURE, None).private_key.public_key()  # type: ignore[arg-type]
+        assert crypto.verify_signature(command, is_key)
+        assert exchange.response_code == "I99"
+        # The pre-command is on the way to a response and not one: it must not satisfy "7.2 answers I0".
+        assert [each["response_code"] for each in rig.seen("response")] == ["I99"]
+        assert len(rig.wires("rx", "gbcs")) == len(rig.wires("tx", "gbcs")) == 1
+
+
+@pytest.mark.parametrize(("command_variant", "sent"), [(4, [4]), (5, [4, 5]), (6, [4, 6]), (7, [4, 7])])
+async def test_a_critical_request_may_stop_at_the_pre_command_or_end_locally(command_variant: int, sent: list[int]):
+    async with running() as rig:
+        exchange = await rig.gateway.request("IS", "7.2", ESME, {}, command_variant)
+        assert [request.command_variant for _, request, _ in rig.dcc.requests] == sent
+        assert exchange.response_code == ("I0" if command_variant == 4 else "I99")
+
+
+async def test_a_signed_pre_command_can_be_given():
+    async with running() as rig:
+        await rig.gateway.request("IS", "7.2", ESME, {"gbcs_payload": b"\xdf\x09 an old one"}, 5)
+        ((service, request, _),) = rig.dcc.requests
+        assert (service, request.params["gbcs_payload"]) == ("serviceS", b"\xdf\x09 an old one")
+
+
+async def test_an_error_to_the_transformation_ends_the_request():
+    dcc = FakeDcc(answer=lambda service, request: acknowledge(request, "E5"))
+    async with running(dcc) as rig:
+        assert (await rig.gateway.request("IS", "7.2", ESME, {})).response_code == "E5"
+        assert len(dcc.requests) == 1
+
+
+CLOCK = {"current_date_time": NOW, "tolerance_period": 10}
+
+
+def _interval(seconds_before: int, seconds_after: int) -> dict[str, Any]:
+    return {
+        "validity_interval_start": NOW - timedelta(seconds=seconds_before),
+        "validity_interval_end": NOW + timedelta(seconds=seconds_after),
+    }
+
+
+@pytest.mark.parametrize("interval", [(0, 10), (10, 10), (10, 0)])
+async def test_a_clock_command_that_fits_moment_and_tolerance_is_signed(interval: tuple[int, int]):
+    def answer(service: str, request: Request) -> duis.Response:
+        is_transform = service == "serviceT"
+        return pre_command_for(request, _interval(*interval)) if is_transform else acknowledge(request)
+
+    async with running(FakeDcc(answer=answer)) as rig:
+        assert (await rig.gateway.request("IS", "8.1.1", ESME, CLOCK)).response_code == "I99"
+
+
+def _swap(**changes: Any) -> Callable[[Request], duis.Response]:
+    return lambda request: pre_command_for(request, **changes)
+
+
+def _with_payload(payload: bytes) -> Callable[[Request], duis.Response]:
+    return lambda request: replace(pre_command_for(request), payload=payload)  # type: ignore[call-arg]
+
+
+def _other_use_case(request: Request) -> duis.Response:
+    other = pre_command_for(replace(request, service_reference_variant="7.1"))
+    return replace(other, service_reference_variant="7.2")  # type: ignore[call-arg]
+
+
+def _arm_in_the_guise_of_disable(request: Request) -> duis.Response:
+    arm = Message.parse(pre_command_for(replace(request, service_reference_variant="7.3")).payload)  # type: ignore[attr-defined]
+    return pre_command_for(request, content=arm.content)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (_swap(originator=ED), "its originator is 90-B3-D5-1F-30-02-00-00"),
+        (_swap(recipient=GSME), "its recipient is 00-DB-12-34-56-78-90-A1"),
+        (_swap(originator_counter=5), "its originator counter is 5"),
+        (_swap(supplementary_remote_party=ED), "its supplementary party is"),
+        (_swap(message_code=0x0081), "GCS32, a command for a GSME"),
+        (_swap(content=b"\x00"), "its content is not that of ECS43"),
+        (_other_use_case, "it is ECS42 .* does not serve 7.2"),
+        (_arm_in_the_guise_of_disable, "its content is not that of ECS43"),
+        (_with_payload(b"\xdf\x09"), "no GBCS message"),
+        (_swap(framing=Framing.SIGNED, signature=bytes(64)), "bytes"),
+    ],
+)
+async def test_a_pre_command_that_was_not_asked_for_is_not_signed(answer: Callable[[Request], duis.Response], why: str):
+    dcc = FakeDcc(answer=lambda service, request: answer(request))
+    async with running(dcc) as rig:
+        with pytest.raises(DeviceError, match=f"was not signed: .*{why}"):
+            await rig.gateway.request("IS", "7.2", ESME, {})
+        assert len(dcc.requests) == 1
+        assert rig.seen("response") == []
+        assert [each["what"] for each in rig.seen("refused")] == ["pre-command for 7.2"]
+
+
+@pytest.mark.parametrize("interval", [(3600, 3600), (-60, 120), (120, -60)])
+async def test_a_clock_command_for_another_time_is_not_signed(interval: tuple[int, int]):
+    dcc = FakeDcc(answer=lambda service, request: pre_command_for(request, _interval(*interval)))
+    async with running(dcc) as rig:
+        with pytest.raises(DeviceError, match="it sets the clock within"):
+            await rig.gateway.request("IS", "8.1.1", ESME, CLOCK)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"request_id": RequestId(IS, ESME, 1)}, "it answers 90-B3.*:1, not"),
+        ({"request_id": RequestId(ED, ESME, JANUARY_2026_MS)}, "it answers 90-B3-D5-1F-30-02"),
+        ({"request_id": None, "response_id": None}, "it answers no request"),
+        ({"service_reference_variant": "7.1"}, "it answers 7.1"),
+    ],
+)
+async def test_an_answer_to_something_else_is_refused(change: dict[str, Any], why: str):
+    dcc = FakeDcc(answer=lambda service, request: replace(acknowledge(request), **change))
+    async with running(dcc) as rig:
+        with pytest.raises(DeviceError, match=why):
+            await rig.gateway.request("IS", "7.4", ESME, {})
+        assert [each["what"] for each in rig.seen("refused")] == ["answer to 7.4"]
+        assert rig.seen("response") == []
+
+
+@pytest.mark.parametrize(
+    ("variant", "kind"),
+    [("7.2", duis.Acknowledgement), ("7.4", duis.PreCommand), ("7.4", duis.GbcsResponse), ("7.4", duis.DeviceAlert)],
+)
+async def test_a_kind_of_answer_that_the_service_does_not_give_is_refused(variant: str, kind: type):
+    def answer(service: str, request: Request) -> duis.Response:
+        if kind is duis.DeviceAlert:
+            return duis.DeviceAlert(request_id=request.request_id, response_date_time=NOW, alert_code=1, payload=b"x")
+        more = {duis.PreCommand: {"gbcs_version": "4.3", "payload": b"x"}, duis.GbcsResponse: {"payload": b"x"}}
+        return kind(**answer_fields(request), **more.get(kind, {}))  # type: ignore[no-any-return]
+
+    async with running(FakeDcc(answer=answer)) as rig:
+        with pytest.raises(DeviceError, match=f"must not answer with a {kind.__name__}"):
+            await rig.gateway.request("IS", variant, ESME, {})
+
+
+@pytest.mark.parametrize("signer", [STRANGER, IS])
+async def test_an_answer_that_the_dcc_did_not_sign_is_refused(signer: Any):
+    async with running(FakeDcc(signer=signer)) as rig:
+        with pytest.raises(DeviceError, match="not trusted"):
+            await rig.gateway.request("IS", "7.4", ESME, {})
+        assert rig.seen("response") == []
+
+
+async def test_the_inventory_comes_back_with_the_answer():
+    device = duis.InventoryDevice(
+        device_id=ESME,
+        device_type="ESME",
+        device_status="Commissioned",
+        device_manufacturer="Example",
+        device_model="E1",
+        more={"import_mpxn": "1234567890123"},
+    )
+    dcc = FakeDcc(answer=lambda _, request: duis.InventoryResponse(**answer_fields(request), devices=(device,)))
+    async with running(dcc) as rig:
+        await rig.gateway.request("IS", "8.2", DCC, {"device_id": ESME})
+        assert rig.seen("response")[0]["values"] == {
+            "devices": [
+                {
+                    "device_id": str(ESME),
+                    "type": "ESME",
+                    "status": "Commissioned",
+                    "manufacturer": "Example",
+                    "model": "E1",
+                    "import_mpxn": "1234567890123",
+                }
+            ]
+        }
+
+
+async def test_a_body_can_be_given_as_xml():
+    async with running() as rig:
+        body = '<sr:Anything xmlns:sr="http://www.dccinterface.co.uk/ServiceUserGateway"><sr:X/></sr:Anything>'
+        await rig.gateway.request("IS", "3.1", ESME, {"raw_body": body})
+        assert b"<sr:Anything" in rig.dcc.requests[0][2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("GS", "7.4", ESME, {}), "no User 'GS'"),
+        (("IS", "7.99", ESME, {}), "no Service Reference Variant"),
+        (("IS", "7.4", ESME, {"volts": "1"}), "no parameter 'volts'"),
+        (("IS", "7.4", ESME, {}, 10), "Command Variant 10"),
+    ],
+)
+async def test_a_request_that_cannot_be_written_is_a_usage_error(arguments: Any, why: str):
+    async with running() as rig:
+        with pytest.raises(UsageError, match=why):
+            await rig.gateway.request(*arguments)
+        assert rig.dcc.requests == []
+
+
+async def test_the_install_code_is_in_no_event_whatever_the_dcc_does_with_it():
+    def answer(service: str, request: Request) -> duis.Response:
+        code = INSTALL_CODE.lower()
+        raw = f'<sr:LogEcho xmlns:sr="http://www.dccinterface.co.uk/ServiceUserGateway">{code}</sr:LogEcho>'
+        return duis.OtherServiceResponse(**answer_fields(request), name="LogEcho", raw=raw.encode())
+
+    params = {"device_id": ESME, "request_type": "Add", "install_code": INSTALL_CODE, "import_mpxn": "1234567890123"}
+    async with running(FakeDcc(answer=answer)) as rig:
+        other = "FFEEDDCCBBAA99887766554433221100"
+        await rig.gateway.request("IS", "8.11", CHF, params | {"install_code": other})
+        await rig.gateway.request("IS", "8.11", CHF, params)
+        spaced = "-".join(INSTALL_CODE[at : at + 2] for at in range(0, 32, 2))
+        for text in (INSTALL_CODE, spaced, f"<a><InstallCode>{other}</InstallCode>", f"<InstallCode>{other[::-1]}</a>"):
+            await rig.deliver(text.encode())
+        assert [request.params["install_code"].hex().upper() for _, request, _ in rig.dcc.requests] == [
+            other,
+            INSTALL_CODE,
+        ]
+        everything = json.dumps([[event.data, event.volatile] for event in rig.events]).upper()
+        assert "(SECRET)" in everything
+        for secret in (INSTALL_CODE, other, other[::-1], spaced):
+            assert secret not in everything
+
+
+async def test_what_differs_between_runs_is_volatile_and_the_rest_repeats():
+    streams = []
+    for _ in range(2):
+        async with running() as rig:
+            await rig.gateway.request("IS", "7.2", ESME, {})
+            await rig.deliver(b"<x/>")
+            with pytest.raises(DeviceLost) as caught:
+                rig.dcc.raw = _close
+                await rig.gateway.request("IS", "7.4", ESME, {})
+            streams.append([(event.kind, event.data) for event in rig.events] + [str(caught.value)])
+            dates = [event.volatile.get("Date") for event in rig.events]
+            assert "Thu, 01 Jan 2026 00:00:00 GMT" in dates
+            for port in (rig.dcc.port, rig.gateway.receive_port):
+                assert str(port) not in json.dumps(streams[-1])
+    assert streams[0] == streams[1]
+
+
+Script = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+
+
+def _say(raw: bytes) -> Script:
+    async def script(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await writer.drain()
+
+    return script
+
+
+async def _silent(_: bytes, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(100)
+
+
+async def _drip(_: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(100):
+        writer.write(b"<")
+        await asyncio.sleep(1)
+
+
+async def _close(_: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def _reset(_: bytes, writer: asyncio.StreamWriter) -> None:
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "why"),
+    [
+        (_silent, DeviceLost, "does not answer within 3 s"),
+        (_drip, DeviceLost, "does not answer within 3 s"),
+        (_close, DeviceLost, "closes the connection without an answer"),
+        (_reset, DeviceLost, "cannot be reached|closes the connection"),
+        (_say(b"220 mail.example ESMTP\r\n"), DeviceError, "does not answer in HTTP"),
+        (_say(http(b"", "302 Found", more="Location: http://192.0.2.1/\r\n")), DeviceError, "redirects"),
+        (_say(http(b"", "404 Not Found")), DeviceError, "HTTP status 404"),
+        (_say(http(b"", "503 Service Unavailable")), DeviceError, "HTTP status 503"),
+        (_say(http(b"<x/>", content_type="text/html")), DeviceError, "'text/html' instead of application/xml"),
+        (_say(http(b"<x/>", more="Content-Encoding: gzip\r\n")), DeviceError, "content in 'gzip'"),
+        (_say(http(b"x" * ((1 << 20) + 1))), DeviceError, "more than 1048576 bytes"),
+        (
+            _say(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + (b"80000\r\n" + b"x" * 0x80000 + b"\r\n") * 3
+            ),
+            DeviceError,
+            "more than 1048576 bytes",
+        ),
+        (_say(http(b"<x/>" * 4)[:-3]), DeviceError, "breaks its answer off"),
+        (_say(http(b"<x/>" * 4)), DeviceError, "cannot be believed: .*not well-formed"),
+        (_say(http(b"")), DeviceError, "cannot be believed"),
+        (_say(http(b"\xff\xfe\x00")), DeviceError, "is not UTF-8"),
+        (_say(http(b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>')), DeviceError, "has a DTD"),
+    ],
+)
+async def test_a_dcc_that_misbehaves_is_one_clear_error_in_time(script: Script, error: type[DeviceError], why: str):
+    loop = asyncio.get_running_loop()
+    async with running(FakeDcc(raw=script)) as rig:
+        began = loop.time()
+        with pytest.raises(error, match=why) as caught:
+            await rig.gateway.request("IS", "7.4", ESME, {})
+        assert type(caught.value) is error
+        assert loop.time() - began <= 3.001
+        assert str(caught.value).startswith("gateway: ")
+        assert rig.dcc.connections == 1  # nothing is sent twice
+        assert rig.seen("response") == []
+
+
+async def test_a_dcc_that_is_gone_is_lost_and_one_that_returns_is_used_again():
+    async with running(FakeDcc(raw=_silent)) as rig:
+        with pytest.raises(DeviceLost):
+            await rig.gateway.request("IS", "7.4", ESME, {})
+        rig.dcc.raw = None
+        assert (await rig.gateway.request("IS", "7.4", ESME, {})).response_code == "I99"
+
+
+async def test_connect_finds_a_dcc_that_is_not_there_and_leaves_nothing_open():
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with pytest.raises(DeviceLost, match="the port of the DCC cannot be reached: Connection refused"):
+        async with running(url=f"http://127.0.0.1:{port}"):
+            pass
+
+
+async def test_a_request_before_connect_says_so():
+    async with running() as rig:
+        other = Gateway(replace(rig.gateway.context, counters=MemoryCounters()), rig.gateway.config)
+        with pytest.raises(DeviceLost, match="it is not connected"):
+            await other.request("IS", "7.4", ESME, {})
+
+
+async def test_a_cancelled_request_leaves_nothing_behind():
+    async with running(FakeDcc(raw=_silent)) as rig:
+        task = asyncio.create_task(rig.gateway.request("IS", "7.4", ESME, {}))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_requests_in_parallel_do_not_mix():
+    async with running() as rig:
+        exchanges = await asyncio.gather(*(rig.gateway.request(user, "7.2", ESME, {}) for user in ("IS", "ED", "IS")))
+        assert len({each.request_id for each in exchanges}) == 3
+        assert [each.response_code for each in exchanges] == ["I99"] * 3
