@@ -71,6 +71,10 @@ class Inventory:
         """The entry of a device, or None."""
         return self._entries.get(eui)
 
+    def of_type(self, *types: DeviceType) -> list[Entry]:
+        """Every device of some types."""
+        return [entry for entry in self._entries.values() if entry.type in types]
+
     def add(self, entry: Entry) -> None:
         """Take a device in, in place of what was known of it."""
         self._entries[entry.eui] = entry

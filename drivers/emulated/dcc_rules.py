@@ -1,0 +1,184 @@
+"""Which Service Requests the emulated DCC takes, in the order in which it checks them, and the code of each refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.duis.requests import Request
+from bench.duis.service_requests import (
+    SIGNED_VARIANTS,
+    ServiceRequest,
+    Target,
+    WebService,
+    all_service_requests,
+    web_service,
+)
+from bench.eui import Eui64
+from bench.parties import DeviceType
+from drivers.emulated.dcc_inventory import COMMISSIONED, DECOMMISSIONED, INSTALLED, PENDING, WHITELISTED, Entry
+
+SUPPLIERS = ("IS", "GS")
+NETWORK_OPERATORS = ("ED", "GT")
+ROLES = ("IS", "ES", "GS", "RSA", "ED", "GT", "OU")
+
+_LOCAL_VARIANTS = (2, 3, 6, 7)
+_METER_SUPPLIER = {DeviceType.ESME: "IS", DeviceType.GSME: "GS"}
+_METER_OPERATOR = {DeviceType.ESME: "ED", DeviceType.GSME: "GT"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Who may send a variant, and to devices of which status.
+
+    Attributes:
+        roles: DUIS User Roles.
+        responsible: it must come from the Users that serve the device: "supplier", "operator", "either", or "" where
+            anybody of these roles may send it.
+        statuses: SMI statuses of the target; empty where the DCC itself is the target.
+    """
+
+    roles: tuple[str, ...]
+    responsible: str = ""
+    statuses: tuple[str, ...] = (COMMISSIONED, INSTALLED)
+
+
+_SUPPLY = _Rule(SUPPLIERS, "supplier")
+_RULES: Mapping[str, _Rule] = {
+    "12.2": _Rule(ROLES, statuses=()),
+    "8.2": _Rule(ROLES, statuses=()),
+    "8.3": _Rule(SUPPLIERS, "supplier", (WHITELISTED, INSTALLED, COMMISSIONED)),
+    "8.4": _Rule(ROLES, statuses=()),
+    "8.11": _Rule((*SUPPLIERS, "OU")),
+    "8.1.1": _Rule(SUPPLIERS, "supplier", (INSTALLED,)),
+    "6.21": _Rule((*SUPPLIERS, *NETWORK_OPERATORS)),
+    "8.7.2": _Rule((*SUPPLIERS, "OU")),
+    "6.20.1": _SUPPLY,
+    "7.1": _SUPPLY,
+    "7.2": _SUPPLY,
+    "7.3": _SUPPLY,
+    "7.4": _Rule((*SUPPLIERS, *NETWORK_OPERATORS), "either"),
+    "6.5": _Rule(("ED",), "operator"),
+    "6.2.1": _Rule(("IS", "ED"), "either"),
+    "4.10": _Rule(("IS", "ED", "OU")),
+}
+"""Eligibility as the Common Test Scenarios of each role suggest it; statuses follow the life of a device: pre-notified,
+whitelisted, installed, commissioned."""
+
+EMULATED = tuple(_RULES)
+"""The variants that the emulated DCC carries out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A User as the DCC knows it: name on the rig, role and User ID."""
+
+    name: str
+    role: str
+    eui: Eui64
+
+
+def refusal(
+    request: Request,
+    service: WebService,
+    party: Party | None,
+    *,
+    dcc: Eui64,
+    find: Callable[[Eui64], Entry | None],
+    serves: Callable[[Entry, str], Eui64 | None],
+) -> str | None:
+    """The response code with which the DCC refuses a request, or None.
+
+    Args:
+        request: what was asked.
+        service: the web service that it came to.
+        party: the User that signed it; None if its role is none of DUIS.
+        dcc: the Access Control Broker.
+        find: looks a device up in the inventory.
+        serves: the User that serves a device as "supplier" or "operator".
+    """
+    known = all_service_requests().get(request.service_reference_variant)
+    rule = _RULES.get(request.service_reference_variant)
+    if party is None or request.request_id.originator != party.eui or party.role not in ROLES:
+        return "E1"
+    if known is None:
+        return "E12"
+    if _wrong_url(known, request, service):
+        return "E13"
+    if request.command_variant not in known.command_variants or request.raw_body is not None or rule is None:
+        return "E12"
+    if request.command_variant in _LOCAL_VARIANTS:
+        return "E17"
+    if party.role not in rule.roles:
+        return "E2"
+    if known.target is Target.DCC:
+        return _inventory_refusal(request, party, rule, dcc, find, serves)
+    entry = find(request.request_id.target)
+    if entry is None:
+        return "E19"
+    if known.device_types and entry.type not in known.device_types:
+        return "E11"
+    return _entry_refusal(entry, party, rule, serves) or _about_refusal(request, find)
+
+
+def _wrong_url(known: ServiceRequest, request: Request, service: WebService) -> bool:
+    if known.target is Target.DCC and service is not WebService.DCC_ONLY:
+        return True
+    return web_service(request.command_variant) is not service
+
+
+def _inventory_refusal(
+    request: Request,
+    party: Party,
+    rule: _Rule,
+    dcc: Eui64,
+    find: Callable[[Eui64], Entry | None],
+    serves: Callable[[Entry, str], Eui64 | None],
+) -> str | None:
+    if request.request_id.target != dcc:
+        return "E19"
+    device = request.params.get("device_id")
+    if device is None or request.service_reference_variant == "12.2":
+        return None
+    entry = find(device)
+    if entry is None:
+        return "E19"
+    return _entry_refusal(entry, party, rule, serves)
+
+
+def _entry_refusal(entry: Entry, party: Party, rule: _Rule, serves: Callable[[Entry, str], Eui64 | None]) -> str | None:
+    duties = {"": (), "either": ("supplier", "operator")}.get(rule.responsible, (rule.responsible,))
+    if duties and entry.type in _METER_SUPPLIER and party.eui not in [serves(entry, duty) for duty in duties]:
+        return "E4"
+    if rule.statuses and entry.status not in rule.statuses:
+        return "E5"
+    return None
+
+
+def _about_refusal(request: Request, find: Callable[[Eui64], Entry | None]) -> str | None:
+    """8.11 and 8.7.2 are about a second device."""
+    params: Mapping[str, Any] = request.params
+    if request.service_reference_variant == "8.11":
+        entry = find(params["device_id"])
+        if entry is None:
+            return "E19"
+        adds = params["request_type"] == "Add"
+        return "E5" if adds and entry.status not in (PENDING, WHITELISTED, INSTALLED) else None
+    if request.service_reference_variant == "8.7.2":
+        return None if find(params["other_device_id"]) else "E19"
+    return None
+
+
+def default_role(entry: Entry, duty: str) -> str | None:
+    """The DUIS User Role that serves a device as "supplier" or "operator"; a Comms Hub has nobody of its own."""
+    roles = _METER_SUPPLIER if duty == "supplier" else _METER_OPERATOR
+    return next((role for kind, role in roles.items() if kind == entry.type), None)
+
+
+def is_signed(request: Request) -> bool:
+    """Whether its body is a Signed Pre-Command."""
+    return request.command_variant in SIGNED_VARIANTS
+
+
+__all__ = ["DECOMMISSIONED", "EMULATED", "ROLES", "Party", "default_role", "is_signed", "refusal"]
