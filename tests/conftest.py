@@ -11,8 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from bench.virtual_time import VirtualLoop
+
+# A loaded machine is slow, not wrong: time-outs belong to pytest, not to each example.
+settings.register_profile("hilbench", deadline=None)
+settings.load_profile("hilbench")
 
 
 @pytest.hookimpl(tryfirst=True)
