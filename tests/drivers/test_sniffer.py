@@ -322,6 +322,20 @@ async def test_firmware_without_echo_and_prompt_over_a_socket() -> None:
     await server.wait_closed()
 
 
+@pytest.mark.realtime
+async def test_whole_life_on_an_ordinary_loop(tmp_path: Path) -> None:
+    async with connected(tmp_path, channel=CHANNEL) as (bench, sniffer):
+        for frame in join():
+            bench.wire.air(frame.psdu)
+        async with asyncio.timeout(5):
+            while bench.stages() != STAGES:
+                await asyncio.sleep(0.01)
+        bench.wire.unplug()
+        async with asyncio.timeout(5):
+            while sniffer.can_see():
+                await asyncio.sleep(0.01)
+
+
 async def _night(folder: Path, seed: int) -> list[tuple[int, str, str]]:
     async with connected(folder, {"dialect": Dialect.HEX_WITH_FCS}, channel=CHANNEL) as (bench, _):
         rng = Random(seed)
