@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
 from bench.device import DriverConfig
 from bench.errors import UsageError
+from bench.eui import Eui64
 from bench.quantities import SecondsField, VoltsField
 from drivers.emulated.faults import Fault
 
+
+def _read_eui(value: object) -> object:
+    try:
+        return Eui64.parse(value) if isinstance(value, str) else value
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+EuiField = Annotated[Eui64, BeforeValidator(_read_eui), PlainSerializer(str)]
 Status = Literal["unknown", "Pending", "Whitelisted", "InstalledNotCommissioned", "Commissioned", "Decommissioned"]
 """A device's status in the Smart Metering Inventory; "unknown" for one that it does not hold."""
 
@@ -54,6 +64,7 @@ class WorldSpec(DriverConfig):
         han_latency: one message between hub and a device that listens.
         wan_latency: one message between DCC and hub.
         scan_interval: how often a device without a network looks for one.
+        han_channel: the IEEE 802.15.4 channel of the HAN.
         gsme_wake: how often the GSME wakes.
         gsme_install_wake: how often it does so while it is being installed.
         gsme_install: how long that lasts after it joined.
@@ -72,6 +83,7 @@ class WorldSpec(DriverConfig):
     outage_event: SecondsField = 180.5
     han_latency: SecondsField = 0.4
     wan_latency: SecondsField = 0.6
+    han_channel: int = Field(default=11, ge=11, le=26)
     scan_interval: SecondsField = 10.0
     gsme_wake: SecondsField = 1800.0
     gsme_install_wake: SecondsField = 10.0
@@ -136,6 +148,7 @@ class EmulationSpec(DriverConfig):
 
     Attributes:
         seed: everything random or secret in the world comes from it.
+        dcc: the EUI-64 of the DCC's Access Control Broker; the same as the rig's own `dcc`.
         world: physics and timing.
         wires: how each device of the rig is reached; a device that is not listed has no emulator.
         inventory: what the DCC knows of each device under test at the start; Commissioned unless listed.
@@ -143,7 +156,10 @@ class EmulationSpec(DriverConfig):
         faults: what goes wrong, `NAME[:ARG][@DELAY]`.
     """
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     seed: int = Field(default=1, ge=-(1 << 63), lt=1 << 63)
+    dcc: EuiField = Eui64.parse("90-B3-D5-1F-30-00-00-02")
     world: WorldSpec = WorldSpec()
     wires: Mapping[str, WireSpec] = Field(default_factory=dict)
     inventory: Mapping[str, Status] = Field(default_factory=dict)

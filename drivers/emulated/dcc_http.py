@@ -1,0 +1,175 @@
+"""The emulated DCC's two ends of HTTP: a server for Service Requests, a client for what Users receive."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+
+from bench.duis.safe_xml import MAX_BYTES
+from bench.duis.service_requests import WebService
+from drivers.emulated.dcc import Rejected
+from drivers.emulated.schedule import Schedule
+
+CONTENT_TYPE = "application/xml"
+PATHS = {
+    "/api/v1/serviceT": WebService.TRANSFORM,
+    "/api/v1/serviceS": WebService.SEND_COMMAND,
+    "/api/v1/serviceD": WebService.DCC_ONLY,
+}
+"""Where DCC Boxed takes Service Requests."""
+
+_GARBAGE = b"<?xml version='1.0'?><sr:Response><unfinished"
+_TIMEOUT_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class HttpFaults:
+    """What goes wrong on the way; may change at any time.
+
+    Attributes:
+        silent: requests are taken and never answered, and nothing is delivered.
+        garbled: answers and deliveries are not XML.
+    """
+
+    silent: bool = False
+    garbled: bool = False
+
+
+class DccServer:
+    """Takes Service Requests.
+
+    Args:
+        handle: answers one, or raises `Rejected`.
+        faults: what goes wrong.
+    """
+
+    def __init__(self, handle: Callable[[WebService, bytes], bytes], faults: HttpFaults) -> None:
+        self._handle, self._faults = handle, faults
+        self._runner: web.AppRunner | None = None
+        self._closing = asyncio.Event()
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port, a free one for port 0."""
+        app = web.Application(client_max_size=MAX_BYTES)
+        for path, service in PATHS.items():
+            app.router.add_post(path, self._route(service))
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, reuse_address=True)
+        await site.start()
+        return int(self._runner.addresses[0][1])
+
+    async def close(self) -> None:
+        """Stop listening and end every connection; may be called twice."""
+        self._closing.set()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    def _route(self, service: WebService) -> Callable[[web.Request], asyncio.Future[web.StreamResponse]]:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            body = await request.read()
+            if self._faults.silent:
+                await self._closing.wait()
+            if self._faults.garbled:
+                return web.Response(body=_GARBAGE, content_type=CONTENT_TYPE)
+            try:
+                return web.Response(body=self._handle(service, body), content_type=CONTENT_TYPE)
+            except Rejected as error:
+                return web.Response(status=400, text=str(error))
+
+        return answer  # type: ignore[return-value]
+
+
+class Postman:
+    """Delivers documents to the Users' receive service, one after the other, as long as somebody may take them.
+
+    A document that nobody takes is tried again; one that the service refuses with a 4xx status is not.
+
+    Args:
+        url: of the receive service.
+        schedule: its clock.
+        faults: what goes wrong.
+        retry_s: how long after a failure it tries again.
+        retry_for_s: how long it tries; then the document is lost.
+    """
+
+    def __init__(self, url: str, schedule: Schedule, faults: HttpFaults, *, retry_s: float, retry_for_s: float) -> None:
+        self._url, self._schedule, self._faults = url, schedule, faults
+        self._retry_s, self._retry_for_s = retry_s, retry_for_s
+        self._bag: deque[tuple[float, bytes]] = deque()
+        self._woken = asyncio.Event()
+        self._session: aiohttp.ClientSession | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.delivered = 0
+        self.refused = 0
+        self.lost = 0
+
+    def deliver(self, document: bytes) -> None:
+        """Take a document for delivery."""
+        self._bag.append((self._schedule.now_s, document))
+        self._woken.set()
+
+    async def start(self) -> None:
+        """Begin to deliver."""
+        self._session = aiohttp.ClientSession(
+            # A connection of its own for each: none is idle and dead when it is needed.
+            connector=aiohttp.TCPConnector(force_close=True, use_dns_cache=False),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
+        self._task = asyncio.create_task(self._run(self._session), name="emulated DCC: deliveries")
+
+    async def close(self) -> None:
+        """Stop; what was not delivered is lost. May be called twice."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _run(self, session: aiohttp.ClientSession) -> None:
+        while True:
+            while self._bag:
+                since_s, document = self._bag.popleft()
+                if not self._faults.silent:
+                    await self._hand_over(session, since_s, _GARBAGE if self._faults.garbled else document)
+            self._woken.clear()
+            await self._woken.wait()
+
+    async def _hand_over(self, session: aiohttp.ClientSession, since_s: float, document: bytes) -> None:
+        while True:
+            status = await self._try(session, document)
+            if status is not None and status < 500:
+                self.delivered += status < 300
+                self.refused += status >= 300
+                return
+            if self._schedule.now_s - since_s + self._retry_s > self._retry_for_s:
+                self.lost += 1
+                _log.warning(
+                    "the receive service took nothing for %g s: a message of the DCC is lost", self._retry_for_s
+                )
+                return
+            await asyncio.sleep(self._retry_s)
+
+    async def _try(self, session: aiohttp.ClientSession, document: bytes) -> int | None:
+        """Post once; the HTTP status, or None if there was none."""
+        try:
+            async with (
+                asyncio.timeout(_TIMEOUT_S),
+                session.post(self._url, data=document, headers={"Content-Type": CONTENT_TYPE}) as reply,
+            ):
+                await reply.read()
+                return reply.status
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return None

@@ -1,0 +1,315 @@
+"""The emulated bench behind its wires: mains, meters, Comms Hub, HAN and DCC, on one schedule."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from bench.clock import Clock
+from bench.errors import UsageError
+from bench.eui import Eui64
+from bench.gbcs.alerts import IntegrityIssue, Specific, SupplyOutage
+from bench.parties import Certificates, DeviceType, Dut, KeyUse, Parties, User
+from drivers.emulated.comms_hub import CommsHub
+from drivers.emulated.dcc import Dcc
+from drivers.emulated.dcc_inventory import COMMISSIONED, INSTALLED, Inventory
+from drivers.emulated.dcc_mail import BrokerKeys, Mail
+from drivers.emulated.device import Anchor, EmulatedDevice, Surroundings, anchor_of
+from drivers.emulated.esme import Esme
+from drivers.emulated.faults import Fault, Faults
+from drivers.emulated.gsme import Gsme
+from drivers.emulated.identities import USER_ROLES, Identities, RemotePartyRole
+from drivers.emulated.schedule import Schedule, Timer
+from drivers.emulated.spec import EmulationSpec
+from drivers.emulated.supply import Gate, SupplyNode
+
+_ROLE_OF = {
+    DeviceType.ESME: {RemotePartyRole.SUPPLIER: "IS", RemotePartyRole.NETWORK_OPERATOR: "ED"},
+    DeviceType.GSME: {RemotePartyRole.SUPPLIER: "GS", RemotePartyRole.NETWORK_OPERATOR: "GT"},
+    DeviceType.CHF: {},
+    DeviceType.GPF: {RemotePartyRole.SUPPLIER: "GS", RemotePartyRole.NETWORK_OPERATOR: "GT"},
+}
+"""DUIS User Roles of those who serve a device, unless the emulation's `registered` names others."""
+
+_STIMULI = {
+    "restored": ("0x8F35", "0x8F36"),
+    "voltage": ("0x8002", "0x8006", "0x8085", "0x8089"),
+    "armed": ("0x8F32",),
+    "joining": ("0x8183", "N24", "N25"),
+    "fallen": ("AD1",),
+}
+"""What each stimulus could cause; a code that none of them could cause follows every one but the fall of the supply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the mains of the world are made of.
+
+    Attributes:
+        dut: the ESME that they feed.
+        relay: whether there is a relay between source and meter.
+    """
+
+    dut: str
+    relay: bool
+
+
+class World:
+    """Everything that is emulated but the wires.
+
+    Args:
+        spec: the section `emulation` of the rig file.
+        seed: in place of the seed of `spec`.
+        faults: what goes wrong.
+        wiring: the mains.
+        users: the rig's Users: name to DUIS role and User ID.
+        duts: the devices under test.
+        clock: true time.
+        loop: timers.
+        deliver: takes what the DCC sends to its Users.
+
+    Raises:
+        UsageError: the devices under test make no bench, or `spec` names what is not there.
+    """
+
+    def __init__(
+        self,
+        spec: EmulationSpec,
+        seed: int,
+        faults: Faults,
+        wiring: Wiring,
+        users: Mapping[str, tuple[str, Eui64]],
+        duts: Mapping[str, Dut],
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        deliver: Callable[[bytes], None],
+    ) -> None:
+        self.spec, self.faults = spec, faults
+        self.schedule = Schedule(loop, seed)
+        self.clock = clock
+        self._on_air: list[Callable[[bytes], None]] = []
+        self._forbidden: dict[Fault, Timer] = {}
+        identities = Identities(seed)
+        self.surroundings = Surroundings(self.schedule, clock, faults, identities, spec.world, spec.dcc, self._stimulus)
+        self.users = {name: _user(identities, name, role, eui) for name, (role, eui) in users.items()}
+        self._duts = duts
+        self._check_names()
+        self.parties = Parties(self.users, dict(duts), spec.dcc, self._certificates(identities))
+        self._build_mains(wiring)
+        self.dcc = self._build_dcc(identities, deliver)
+        self._build_devices(wiring)
+        self.dcc.attach(self.hub)
+        for device in self.devices:
+            device.neighbours = tuple(each for each in self.devices if each is not device)
+            device.strangers = tuple(self._anchor(user) for user in self.users.values())
+
+    def close(self) -> None:
+        """Stop everything, and raise what went wrong inside the emulation itself."""
+        self.schedule.close()
+
+    def overhear(self, listener: Callable[[bytes], None]) -> None:
+        """Be given every frame on the HAN's air, without its FCS."""
+        self._on_air.append(listener)
+
+    # Construction
+
+    def _check_names(self) -> None:
+        for key, names, known in (
+            ("inventory", self.spec.inventory, self._duts),
+            ("registered", self.spec.registered, self._duts),
+        ):
+            for name in names:
+                if name not in known:
+                    raise UsageError(
+                        f"there is no device under test {name!r}",
+                        where=f"emulation.{key}",
+                        next_step=f"The DUT file has {', '.join(known)}",
+                    )
+        for name, registration in self.spec.registered.items():
+            for user in (registration.supplier, registration.network_operator):
+                if user is not None and user not in self.users:
+                    raise UsageError(
+                        f"there is no User {user!r}",
+                        where=f"emulation.registered.{name}",
+                        next_step=f"The rig has {', '.join(self.users)}",
+                    )
+
+    def _build_mains(self, wiring: Wiring) -> None:
+        world = self.spec.world
+        self.source_node = SupplyNode(lambda: self.schedule.now_s)
+        if world.energised:
+            self.source_node.step(world.nominal)
+        if wiring.relay:
+            self.line_node = SupplyNode(lambda: self.schedule.now_s)
+            self.relay: Gate | None = Gate(
+                self.source_node, self.line_node, lambda: self.schedule.now_s, closed=world.energised
+            )
+        else:
+            self.line_node, self.relay = self.source_node, None
+        self._blip: Timer | None = None
+        self._steady_v = self.source_node.trajectory.target_v
+        if self.faults.find("voltage-blip"):
+            self.source_node.subscribe(self._cut_short)
+
+    def _build_devices(self, wiring: Wiring) -> None:
+        esme = self._duts.get(wiring.dut)
+        hubs = self._of_type(DeviceType.CHF)
+        if esme is None or esme.type is not DeviceType.ESME or len(hubs) != 1:
+            raise UsageError(
+                "an emulated bench has one ESME, which the mains feed, and one CHF",
+                where="emulation",
+                next_step="Complete the DUT file, or name the ESME in supply.feeds",
+            )
+        gpf, gsme = next(iter(self._of_type(DeviceType.GPF)), None), next(iter(self._of_type(DeviceType.GSME)), None)
+        self.hub = CommsHub(
+            self.surroundings,
+            hubs[0],
+            gpf,
+            self._anchors(hubs[0]),
+            self.line_node,
+            self.dcc,
+            self._air,
+        )
+        self.esme = Esme(self.surroundings, esme, self._anchors(esme), self.line_node)
+        self.hub.attach(self.esme, sleepy=False, on_joined=self.esme.joined)
+        self.gsme = Gsme(self.surroundings, gsme, self._anchors(gsme)) if gsme else None
+        if self.gsme is not None:
+            self.hub.attach(self.gsme, sleepy=True, on_joined=self.gsme.joined)
+        if self.hub.gpf is not None and gpf is not None and self._status(gpf) == COMMISSIONED:
+            self.hub.gpf.anchors |= self._anchors(gpf)
+        for meter in (self.esme, self.gsme):
+            if meter is not None and self._status(meter.dut) in (INSTALLED, COMMISSIONED):
+                self.hub.han.admit(meter.eui)
+
+    def _build_dcc(self, identities: Identities, deliver: Callable[[bytes], None]) -> Dcc:
+        dcc, role = self.spec.dcc, RemotePartyRole.ACCESS_CONTROL_BROKER
+        keys = BrokerKeys(
+            identities.organisation(dcc, KeyUse.DIGITAL_SIGNATURE, role),
+            identities.organisation(dcc, KeyUse.KEY_AGREEMENT, role),
+            identities.organisation(dcc, KeyUse.XML_SIGN, RemotePartyRole.DCC_XML_SIGN),
+        )
+        self.mail = Mail(self.surroundings, keys, tuple(self.users.values()), deliver)
+        return Dcc(
+            self.surroundings,
+            tuple(self.users.values()),
+            keys,
+            self.mail,
+            Inventory.of((dut, self._status(dut)) for dut in self._duts.values()),
+            self._registered,
+            self._change_supplier,
+        )
+
+    @property
+    def devices(self) -> tuple[EmulatedDevice, ...]:
+        """Every emulated device, the Comms Hub's first."""
+        return tuple(each for each in (self.hub.chf, self.hub.gpf, self.esme, self.gsme) if each is not None)
+
+    def _of_type(self, kind: DeviceType) -> list[Dut]:
+        return [dut for dut in self._duts.values() if dut.type is kind]
+
+    def _status(self, dut: Dut) -> str:
+        return self.spec.inventory.get(dut.name, COMMISSIONED)
+
+    def _anchor(self, user: User) -> Anchor:
+        return anchor_of(self.surroundings.identities, user.eui, USER_ROLES.get(user.role, RemotePartyRole.OTHER))
+
+    def _anchors(self, dut: Dut) -> dict[RemotePartyRole, Anchor]:
+        broker = RemotePartyRole.ACCESS_CONTROL_BROKER
+        anchors = {broker: anchor_of(self.surroundings.identities, self.spec.dcc, broker)}
+        for role in _ROLE_OF.get(dut.type, {}):
+            user = self._user_serving(dut, role)
+            if user is not None:
+                anchors[role] = self._anchor(user)
+        return anchors
+
+    def _user_serving(self, dut: Dut, role: RemotePartyRole) -> User | None:
+        registration = self.spec.registered.get(dut.name)
+        if registration is not None:
+            supplies = role is RemotePartyRole.SUPPLIER
+            name = registration.supplier if supplies else registration.network_operator
+            if name is not None:
+                return self.users[name]
+        wanted = _ROLE_OF.get(dut.type, {}).get(role)
+        return next((user for user in self.users.values() if user.role == wanted), None)
+
+    def _registered(self, eui: Eui64, duty: str) -> User | None:
+        dut = self.parties.dut_by_eui(eui)
+        role = RemotePartyRole.SUPPLIER if duty == "supplier" else RemotePartyRole.NETWORK_OPERATOR
+        return self._user_serving(dut, role) if dut is not None else None
+
+    def _change_supplier(self, eui: Eui64, user: User) -> None:
+        for device in self.devices:
+            if device.eui == eui:
+                device.anchors[RemotePartyRole.SUPPLIER] = self._anchor(user)
+
+    def _certificates(self, identities: Identities) -> Certificates:
+        trusted = Certificates()
+        dcc, broker = self.spec.dcc, RemotePartyRole.ACCESS_CONTROL_BROKER
+        for use in (KeyUse.DIGITAL_SIGNATURE, KeyUse.KEY_AGREEMENT):
+            trusted.add(dcc, use, identities.organisation(dcc, use, broker).certificate)
+            for dut in self._duts.values():
+                trusted.add(dut.eui, use, identities.device(dut.eui, use).certificate)
+        xml = identities.organisation(dcc, KeyUse.XML_SIGN, RemotePartyRole.DCC_XML_SIGN)
+        trusted.add(dcc, KeyUse.XML_SIGN, xml.certificate)
+        for user in self.users.values():
+            for use, pair in zip(KeyUse, (user.signing, user.agreement, user.xml), strict=True):
+                trusted.add(user.eui, use, pair.certificate)
+        return trusted
+
+    # Life
+
+    def _air(self, psdu: bytes) -> None:
+        for listener in tuple(self._on_air):
+            listener(psdu)
+
+    def _cut_short(self, node: SupplyNode) -> None:
+        """`voltage-blip`: what was set does not stay."""
+        target_v, before_v = node.trajectory.target_v, self._steady_v
+        if self._blip is not None and self._blip.pending:
+            self._blip.cancel()
+        self._steady_v = target_v
+        fault = self.faults.find("voltage-blip")
+        if fault is not None and min(target_v, before_v) >= self.spec.world.brown_out and target_v != before_v:
+            self._blip = self.schedule.after(fault.delay_s, lambda: self._return_to(before_v))
+
+    def _return_to(self, volts: float) -> None:
+        self._steady_v = volts
+        self.source_node.step(volts)
+
+    def _stimulus(self, what: str) -> None:
+        """Start what `forbidden-alert` lets follow."""
+        for fault in self.faults.all("forbidden-alert"):
+            code = fault.argument or ""
+            own = [stimulus for stimulus, codes in _STIMULI.items() if code in codes]
+            if what in own or (not own and what != "fallen"):
+                if fault in self._forbidden:
+                    self._forbidden[fault].cancel()
+                self._forbidden[fault] = self.schedule.after(fault.delay_s, partial(self._utter, code))
+
+    def _utter(self, code: str) -> None:
+        if not code.startswith("0x"):
+            self.dcc.raise_alert(code)
+            return
+        number = int(code, 16)
+        specific: Specific = b""
+        if code in _STIMULI["restored"]:
+            now = self.esme.clock.utc()
+            specific = self.esme.last_outage or SupplyOutage(now - timedelta(seconds=10), now)
+        elif code == "0x81A0":
+            specific = IntegrityIssue(0)
+        self.esme.raise_alert(number, specific)
+
+
+def _user(identities: Identities, name: str, role: str, eui: Eui64) -> User:
+    party = USER_ROLES.get(role, RemotePartyRole.OTHER)
+    return User(
+        name,
+        role,
+        eui,
+        identities.organisation(eui, KeyUse.DIGITAL_SIGNATURE, party),
+        identities.organisation(eui, KeyUse.KEY_AGREEMENT, party),
+        identities.organisation(eui, KeyUse.XML_SIGN, RemotePartyRole.XML_SIGN),
+    )
