@@ -153,6 +153,7 @@ class Gateway(Driver[GatewayConfig]):
         self._sightings = Sightings(context, self._redactor)
         self._client: DuisClient | None = None
         self._service: ReceiveService | None = None
+        self._lost = False
 
     def resources(self) -> list[str]:
         """The address of the receive service, unless any free port will do."""
@@ -291,7 +292,12 @@ class Gateway(Driver[GatewayConfig]):
         web = web_service(command_variant)
         sent_at = self.context.clock.now()
         self._record("tx", document, sent_at, web)
-        reply = await self._client.post(_SERVICES[web], document)
+        try:
+            reply = await self._client.post(_SERVICES[web], document)
+        except DeviceLost as error:
+            self._note_lost(error.what)
+            raise
+        self._note_lost(None)
         answered_at = self.context.clock.now()
         self._record("rx", reply.body, answered_at, web, reply.volatile)
         try:
@@ -307,6 +313,13 @@ class Gateway(Driver[GatewayConfig]):
         if message.service_reference_variant != variant:
             raise self._refused(variant, f"it answers {message.service_reference_variant}")
         return _Answer(unsigned, received, message, sent_at, answered_at)
+
+    def _note_lost(self, detail: str | None) -> None:
+        """Report once that the DCC is lost, and once that it is back."""
+        if (detail is not None) != self._lost:
+            self._lost = not self._lost
+            state = "lost" if self._lost else "reconnected"
+            self.context.emit("device", {"state": state, "detail": detail or ""})
 
     def _record(
         self, direction: str, document: bytes, at: Instant, web: WebService, volatile: Mapping[str, Any] | None = None
