@@ -1,0 +1,212 @@
+"""The gateway and the emulated DCC with meters behind it, over loopback sockets: what a bench does all day."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from bench.clock import VirtualClock
+from bench.device import DeviceContext
+from bench.errors import DeviceError, DeviceLost
+from bench.eui import Eui64
+from bench.events import Event, EventStream
+from bench.parties import DeviceType, Dut
+from bench.virtual_time import VirtualLoop
+from drivers.emulated.dcc_http import DccServer, HttpFaults, Postman
+from drivers.emulated.faults import Faults
+from drivers.emulated.spec import EmulationSpec
+from drivers.emulated.world import Wiring, World
+from drivers.gateway import Gateway, GatewayConfig
+from tests.drivers.dcc_fake import CHF, DCC, ED, ESME, GSME, INSTALL_CODE, IS, STRANGER, MemoryCounters
+
+GPF = Eui64.parse("00-DB-12-34-56-78-90-A3")
+MPAN = "1012345678901"
+USERS = {"IS": ("IS", IS), "GS": ("GS", STRANGER), "ED": ("ED", ED)}
+DUTS = {
+    "esme": Dut("esme", DeviceType.ESME, ESME, mpxn=MPAN, install_code=INSTALL_CODE),
+    "gsme": Dut("gsme", DeviceType.GSME, GSME, mpxn="7412345604", install_code="51C8D3A76F1B2E905D3C4A7788E60F12"),
+    "chf": Dut("chf", DeviceType.CHF, CHF),
+    "gpf": Dut("gpf", DeviceType.GPF, GPF),
+}
+
+
+@dataclass
+class Bench:
+    world: World
+    http: HttpFaults
+    gateway: Gateway
+    events: list[Event]
+
+    def seen(self, kind: str) -> list[Mapping[str, Any]]:
+        return [event.data for event in self.events if event.kind == f"seen.{kind}"]
+
+    async def until(self, kind: str, when: Callable[[Mapping[str, Any]], bool], within_s: float) -> Mapping[str, Any]:
+        async with asyncio.timeout(within_s):
+            while True:
+                for data in self.seen(kind):
+                    if when(data):
+                        return data
+                await asyncio.sleep(0.5)
+
+    async def ask(self, user: str, variant: str, target: Eui64, within_s: float = 120, **params: Any) -> Any:
+        """Send a request, and return the device's response to it."""
+        exchange = await self.gateway.request(user, variant, target, params)
+        assert exchange.response_code == "I99"
+        request_id = exchange.request_id
+        return await self.until(
+            "response", lambda data: data["request_id"] == request_id and not data["synchronous"], within_s
+        )
+
+
+@asynccontextmanager
+async def bench(*faults: str, inventory: Mapping[str, str] = {}) -> AsyncIterator[Bench]:  # noqa: B006
+    loop = asyncio.get_running_loop()
+    clock = VirtualClock(loop)
+    spec = EmulationSpec.model_validate({"inventory": dict(inventory)})
+    postman: list[Postman] = []
+    world = World(
+        spec,
+        1,
+        Faults(faults),
+        Wiring("esme", relay=False),
+        USERS,
+        DUTS,
+        clock,
+        loop,
+        lambda document: postman[0].deliver(document),
+    )
+    http = HttpFaults()
+    server = DccServer(world.dcc.handle, http)
+    port = await server.start("127.0.0.1", 0)
+    stream = EventStream(clock)
+    events: list[Event] = []
+    stream.subscribe(events.append)
+    config = GatewayConfig.model_validate({"url": f"http://127.0.0.1:{port}", "receive_port": 0})
+    gateway = Gateway(DeviceContext("dcc", stream, world.parties, MemoryCounters()), config)
+    try:
+        await gateway.connect()
+        url = f"http://127.0.0.1:{gateway.receive_port}/smartdcc/duis"
+        postman.append(Postman(url, world.schedule, http, retry_s=2.0, retry_for_s=120.0))
+        await postman[0].start()
+        await asyncio.sleep(300)  # the Comms Hub boots
+        yield Bench(world, http, gateway, events)
+    finally:
+        for each in postman:
+            await each.close()
+        await gateway.close()
+        await server.close()
+        world.close()
+        await asyncio.sleep(0.1)
+
+
+async def test_a_supply_is_disabled_and_armed_and_says_so():
+    async with bench() as rig:
+        assert (await rig.ask("IS", "7.4", ESME))["gbcs"]["values"] == {"supply_state": "enabled"}
+        disabled = await rig.ask("IS", "7.2", ESME)
+        assert (disabled["response_code"], disabled["signature"], disabled["gbcs"]["ok"]) == ("I0", "valid", True)
+        assert (await rig.ask("IS", "7.3", ESME))["gbcs"]["use_case"] == "ECS44"
+        alert = await rig.until("device_alert", lambda data: data["code"] == "0x8F32", 60)
+        assert (alert["user"], alert["device"], alert["signature"]) == ("IS", str(ESME), "valid")
+        assert (await rig.ask("IS", "7.4", ESME))["gbcs"]["values"] == {"supply_state": "armed"}
+        assert rig.seen("refused") == []
+
+
+async def test_an_outage_is_told_to_the_network_operator_with_both_its_times():
+    async with bench() as rig:
+        rig.world.source_node.step(0.0)
+        await asyncio.sleep(30)
+        rig.world.source_node.step(230.0)
+        alert = await rig.until("device_alert", lambda data: data["code"] == "0x8F35", 600)
+        assert (alert["user"], alert["signature"]) == ("ED", "valid")
+        assert set(alert["values"]) == {"interruption", "restoration"}
+        assert alert["values"]["interruption"] < alert["values"]["restoration"]
+
+
+async def test_a_long_outage_is_told_by_the_dcc_too():
+    async with bench() as rig:
+        rig.world.source_node.step(0.0)
+        alert = await rig.until("dcc_alert", lambda data: data["code"] == "AD1", 1200)
+        assert (alert["user"], alert["device"], alert["values"]["mpxn"]) == ("ED", str(CHF), MPAN)
+        rig.world.source_node.step(230.0)
+        await rig.until("device_alert", lambda data: data["code"] == "0x8F36", 600)
+        assert not [data for data in rig.seen("device_alert") if data["code"] == "0x8F35"]
+
+
+async def test_a_meter_is_installed_and_commissioned():
+    async with bench(inventory={"esme": "Pending"}) as rig:
+        params = {"device_id": ESME, "request_type": "Add", "install_code": INSTALL_CODE, "join_time_period": 3600}
+        logged = await rig.ask("IS", "8.11", CHF, **params)
+        assert (logged["signature"], logged["gbcs"]["ok"], logged["user"]) == ("valid", True, "IS")
+        n24 = await rig.until("dcc_alert", lambda data: data["code"] == "N24", 60)
+        assert (n24["for_request"], n24["user"], n24["signature"]) == (logged["request_id"], "IS", "valid")
+        joined = await rig.until("device_alert", lambda data: data["code"] == "0x8183", 4000)
+        assert (joined["device"], joined["signature"]) == (str(ESME), "valid")
+        now = rig.gateway.context.clock.now().utc
+        clock = await rig.ask("IS", "8.1.1", ESME, current_date_time=now.isoformat(), tolerance_period=30)
+        assert (clock["signature"], clock["gbcs"]["values"]["clock_status"]) == ("valid", 0)
+        assert (await rig.ask("IS", "6.20.1", ESME, import_mpan=MPAN))["gbcs"]["ok"]
+        await rig.gateway.request("IS", "8.2", DCC, {"device_id": ESME})
+        devices = {each["device_id"]: each for each in rig.seen("response")[-1]["values"]["devices"]}
+        assert (devices[str(ESME)]["status"], devices[str(ESME)]["import_mpxn"]) == ("Commissioned", MPAN)
+        everything = json.dumps([[event.data, event.volatile] for event in rig.events], default=str).upper()
+        assert INSTALL_CODE not in everything
+        assert rig.seen("refused") == []
+
+
+@pytest.mark.parametrize(
+    ("user", "variant", "target", "params", "command_variant", "code"),
+    [
+        ("IS", "8.2", DCC, {"device_id": ESME}, 4, "E13"),
+        ("IS", "7.4", Eui64(bytes(8)), {}, None, "E19"),
+        ("IS", "6.20.1", GPF, {"import_mpan": MPAN}, None, "E11"),
+    ],
+)
+async def test_what_the_dcc_refuses_comes_back_as_its_code(
+    user: str, variant: str, target: Eui64, params: Any, command_variant: int | None, code: str
+):
+    async with bench() as rig:
+        exchange = await rig.gateway.request(user, variant, target, params, command_variant)
+        assert exchange.response_code == code
+        assert rig.seen("response")[-1]["response_code"] == code
+
+
+async def test_a_dcc_that_falls_silent_garbles_or_signs_badly():
+    async with bench() as rig:
+        rig.http.garbled = True
+        with pytest.raises(DeviceError, match="cannot be believed"):
+            await rig.gateway.request("IS", "7.4", ESME, {})
+        rig.http.garbled = False
+        rig.world.mail.bad_signatures = True
+        with pytest.raises(DeviceError, match="does not verify"):
+            await rig.gateway.request("IS", "7.4", ESME, {})
+        await asyncio.sleep(120)
+        assert [data["what"] for data in rig.seen("refused")].count("a message at the receive service") >= 1
+        assert [data for data in rig.seen("response") if not data["synchronous"]] == []
+        rig.world.mail.bad_signatures = False
+        rig.http.silent = True
+        with pytest.raises(DeviceLost, match="does not answer within 3 s"):
+            await rig.gateway.request("IS", "7.4", ESME, {})
+
+
+def test_the_same_world_gives_the_same_events():
+    async def run() -> str:
+        async with bench() as rig:
+            await rig.ask("IS", "7.2", ESME)
+            rig.world.source_node.step(0.0)
+            await asyncio.sleep(30)
+            rig.world.source_node.step(230.0)
+            await rig.until("device_alert", lambda data: data["code"] == "0x8F35", 600)
+            return json.dumps([(event.kind, event.at.utc_ns, event.data) for event in rig.events])
+
+    streams = []
+    for _ in range(2):
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            streams.append(runner.run(run()))
+    assert streams[0] == streams[1]
+    assert "0x8F35" in streams[0]
