@@ -48,7 +48,7 @@ _SUPPLY = _Rule(SUPPLIERS, "supplier")
 _RULES: Mapping[str, _Rule] = {
     "12.2": _Rule(ROLES, statuses=()),
     "8.2": _Rule(ROLES, statuses=()),
-    "8.3": _Rule(SUPPLIERS, "supplier", (WHITELISTED, INSTALLED, COMMISSIONED)),
+    "8.3": _Rule(SUPPLIERS, "supplier", (WHITELISTED, INSTALLED, COMMISSIONED, DECOMMISSIONED)),
     "8.4": _Rule(ROLES, statuses=()),
     "8.11": _Rule((*SUPPLIERS, "OU")),
     "8.1.1": _Rule(SUPPLIERS, "supplier", (INSTALLED,)),
@@ -179,6 +179,3 @@ def default_role(entry: Entry, duty: str) -> str | None:
 def is_signed(request: Request) -> bool:
     """Whether its body is a Signed Pre-Command."""
     return request.command_variant in SIGNED_VARIANTS
-
-
-__all__ = ["DECOMMISSIONED", "EMULATED", "ROLES", "Party", "default_role", "is_signed", "refusal"]

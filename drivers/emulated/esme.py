@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from bench.gbcs.alerts import SUPPLY_OUTAGE_RESTORED, SUPPLY_OUTAGE_RESTORED_LONG, SupplyOutage
 from bench.gbcs.catalogue import Encoding
@@ -82,9 +83,10 @@ class Esme(Meter):
         self.average.follow(node.trajectory if self._power.powered else None)
         node.subscribe(self._voltage_changed)
         self.actions |= {
-            "ECS29a": self._configure_voltage,
+            "ECS29a": self._configure_and_reset,
             "ECS29c": self._configure_voltage,
             "ECS26b": self._read_voltage,
+            "ECS23": self._read_recorded,
             "ECS42": self.enable_supply,
             "ECS43": self.disable_supply,
             "ECS44": self.arm_supply,
@@ -108,6 +110,21 @@ class Esme(Meter):
             )
         )
         return {}
+
+    def _configure_and_reset(self, params: Values) -> Values:
+        self.average.reset_counts()
+        return self._configure_voltage(params)
+
+    def _read_recorded(self, params: Values) -> Values:
+        now_s, now = self.world.schedule.now_s, self.clock.utc()
+        entries = [(now - timedelta(seconds=now_s - end_s), round(volts)) for end_s, volts in self.average.means]
+        start, end = params["log_from"], params["log_to"]
+        return {
+            "average_rms_under_voltage_counter": self.average.under_count,
+            "average_rms_over_voltage_counter": self.average.over_count,
+            "average_rms_voltage_log": tuple(entry for entry in entries if _within(entry[0], start, end)),
+            "average_rms_voltage_measurement_period_s": self.average.settings.period_s,
+        }
 
     def _read_voltage(self, _params: Values) -> Values:
         settings = self.average.settings
@@ -156,3 +173,7 @@ class Esme(Meter):
         unreported, self._unreported = self._unreported, []
         for code, outage in unreported:
             self.raise_alert(code, outage)
+
+
+def _within(moment: datetime, start: datetime | None, end: datetime | None) -> bool:
+    return (start is None or start <= moment) and (end is None or moment <= end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from drivers.emulated.supply import SupplyNode, Trajectory
 
 _REGISTER_DIGITS = 3
 """The mean is kept to the millivolt, so that 253 V held for a whole period are 253 V and not a rounding error more."""
+
+_LOG_LENGTH = 4320
+"""Entries of the average RMS voltage log: 90 days of half hours (SMETS 5.7.5.4)."""
 
 
 class PowerSense:
@@ -105,6 +109,11 @@ class AverageVoltage:
         settings: length and thresholds.
         on_crossing: called with the alert code as a mean crosses a threshold: 0x8002 and 0x8085 for over-voltage and
             its end, 0x8006 and 0x8089 for under-voltage.
+
+    Attributes:
+        means: loop time of its end, and volts, of each period; the oldest are forgotten.
+        over_count: how often over-voltage began.
+        under_count: how often under-voltage began.
     """
 
     def __init__(
@@ -124,7 +133,8 @@ class AverageVoltage:
         self._index = 0
         self._timer: Timer | None = None
         self._over = self._under = False
-        self.mean_v: float | None = None
+        self.means: deque[tuple[float, float]] = deque(maxlen=_LOG_LENGTH)
+        self.over_count = self.under_count = 0
         self._begin()
 
     @property
@@ -143,6 +153,15 @@ class AverageVoltage:
         self._settings = settings
         if changed:
             self._begin()
+
+    @property
+    def mean_v(self) -> float | None:
+        """The mean of the last whole period, volts."""
+        return self.means[-1][1] if self.means else None
+
+    def reset_counts(self) -> None:
+        """Count from zero again."""
+        self.over_count = self.under_count = 0
 
     def follow(self, trajectory: Trajectory | None) -> None:
         """The meter's terminals follow a new trajectory from now on; None while the meter is off."""
@@ -178,10 +197,12 @@ class AverageVoltage:
         self._timer = self._schedule.at(self.period_end_s, self._end)
 
     def _compare(self, mean_v: float) -> None:
-        self.mean_v = mean_v
+        self.means.append((self._schedule.now_s, mean_v))
         over, under = mean_v > self._settings.over_v, mean_v < self._settings.under_v
         was_over, self._over = self._over, over
         was_under, self._under = self._under, under
+        self.over_count += over and not was_over
+        self.under_count += under and not was_under
         for now, before, begins, ends in ((over, was_over, 0x8002, 0x8085), (under, was_under, 0x8006, 0x8089)):
             if now and not before:
                 self._on_crossing(begins)
