@@ -243,10 +243,14 @@ class Engine:
         watch.anchor("stimulus", began)
         summary, reason = "", ""
         try:
-            summary = await perform(self._stage, step, watch)
-            watch.verb_ended(clock.now())
-            verdict = await watch.settle()
-            self._save(step, watch)
+            unmet = await self._unmet(step, watch)
+            if unmet:
+                verdict, summary = Verdict.SKIPPED, unmet
+            else:
+                summary = await perform(self._stage, step, watch)
+                watch.verb_ended(clock.now())
+                verdict = await watch.settle()
+                self._save(step, watch)
         except StepFailed as error:
             verdict, reason = Verdict.FAILED, str(error)
         except LimitExceeded as error:
@@ -266,6 +270,14 @@ class Engine:
         self._finish(result)
         await self._barrier()
         return result
+
+    async def _unmet(self, step: Step, watch: StepWatch) -> str:
+        """Why the step need not run: what the inventory says instead of its condition; empty if it has to."""
+        if step.only_if is None or step.user is None:
+            return ""
+        status = await read_inventory(self._stage, step.only_if, step.user, watch)
+        watch.anchor("stimulus", self._session.clock.now())
+        return "" if status in step.only_if.status else f"{step.only_if.device} is {status}"
 
     def _save(self, step: Step, watch: StepWatch) -> None:
         if step.send is None or step.send.save is None:

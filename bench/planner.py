@@ -120,6 +120,8 @@ class _Planner:
         step, where = placed.step, placed.where
         if step.user is not None:
             self._user(step.user, where)
+        if step.only_if is not None:
+            self._dut(step.only_if.device, where)
         for inner in self._flat(step):
             try:
                 self._check_verb(inner, where)

@@ -269,6 +269,7 @@ class Step(Part):
         step: its number or label in the Test Script.
         covers: requirement ids that a pass of this step is evidence for.
         user: the User it acts as (`as`).
+        only_if: skip the step unless the inventory says this; asked as the same User.
         repeatable: whether an interrupted step may simply be done again.
     """
 
@@ -287,6 +288,7 @@ class Step(Part):
     parallel: tuple[Step, ...] | None = None
     call: Call | None = None
     procedure: str | None = None
+    only_if: Inventory | None = None
     expect: tuple[Expect, ...] = ()
     allow: tuple[Match, ...] = ()
     forbid: tuple[Forbid, ...] = ()
@@ -300,8 +302,9 @@ class Step(Part):
     @model_validator(mode="after")
     def _one_verb(self) -> Step:
         verb = self.verb
-        if verb in ("send", "inventory") and self.user is None:
-            raise ValueError(f"a step with '{verb}' says as which User it acts: 'as: IS'")
+        if (verb in ("send", "inventory") or self.only_if is not None) and self.user is None:
+            asks = verb if self.only_if is None else "only_if"
+            raise ValueError(f"a step with '{asks}' says as which User it acts: 'as: IS'")
         if verb in ("procedure", "parallel") and (self.expect or self.forbid):
             raise ValueError(f"'expect' and 'forbid' belong to the steps inside '{verb}'")
         return self
