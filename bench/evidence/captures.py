@@ -15,7 +15,6 @@ from typing import Any
 from bench import canonical
 from bench.clock import Instant
 from bench.durable import AppendFile, DurableWriter, StorageError
-from bench.errors import BenchError
 from bench.events import Event
 from bench.evidence.redact import HIDDEN, Redactor
 from bench.zigbee.pcapng import Packet, PcapngWriter
@@ -62,10 +61,9 @@ class Captures:
             self._take(event)
         except StorageError as error:
             self._refused = self._refused or error
-        except (BenchError, TypeError, ValueError, KeyError, RecursionError) as error:
-            self._refused = self._refused or StorageError(
-                f"an exchange on the wire cannot be recorded: {error}", where=event.source
-            )
+        except Exception as error:
+            # Whatever a driver puts into its data, the other listeners must get the event too.
+            self._refused = self._refused or _refusal(event.source, error)
 
     def check(self) -> None:
         """Raise StorageError if something since the last check could not be recorded."""
@@ -108,6 +106,12 @@ class Captures:
         if file is None:
             file = self._files[name] = self._writer.create(self._folder / name)
         return file
+
+
+def _refusal(source: str, cause: Exception) -> StorageError:
+    refusal = StorageError(f"an exchange on the wire cannot be recorded: {cause}", where=source)
+    refusal.__cause__ = cause
+    return refusal
 
 
 class _Sink(io.BytesIO):
