@@ -278,17 +278,11 @@ class Gateway(Driver[GatewayConfig]):
         """Send one document and read the answer to it."""
         if self._client is None:
             raise DeviceLost("it is not connected", where=self.name, next_step="Connect the rig first")
-        given = dict(params)
-        raw_body = given.pop("raw_body", None)
-        unsigned = build_request(
-            variant,
-            request_id=request_id,
-            command_variant=command_variant,
-            params=given,
-            raw_body=raw_body.encode() if isinstance(raw_body, str) else raw_body,
-            schema_version=self.config.schema_version,
-        )
-        document = sign(unsigned, user.xml.private_key, user.xml.certificate)
+        unsigned = self._write(variant, request_id, command_variant, params)
+        try:
+            document = sign(unsigned, user.xml.private_key, user.xml.certificate)
+        except CodecError as error:
+            raise UsageError(f"{user.name} cannot sign its requests: {error}", where=self.name) from None
         web = web_service(command_variant)
         sent_at = self.context.clock.now()
         self._record("tx", document, sent_at, web)
@@ -313,6 +307,21 @@ class Gateway(Driver[GatewayConfig]):
         if message.service_reference_variant != variant:
             raise self._refused(variant, f"it answers {message.service_reference_variant}")
         return _Answer(unsigned, received, message, sent_at, answered_at)
+
+    def _write(self, variant: str, request_id: RequestId, command_variant: int, params: Mapping[str, Any]) -> bytes:
+        given = dict(params)
+        raw_body = given.pop("raw_body", None)
+        try:
+            return build_request(
+                variant,
+                request_id=request_id,
+                command_variant=command_variant,
+                params=given,
+                raw_body=raw_body.encode() if isinstance(raw_body, str) else raw_body,
+                schema_version=self.config.schema_version,
+            )
+        except CodecError as error:
+            raise UsageError(f"the body given for {variant} cannot be sent: {error}") from None
 
     def _note_lost(self, detail: str | None) -> None:
         """Report once that the DCC is lost, and once that it is back."""

@@ -25,6 +25,7 @@ MAX_CONNECTIONS = 64
 MAX_READING = 16
 """Bodies being read at once: with MAX_BYTES each, the bound of what strangers can make the bench hold."""
 
+_log = logging.getLogger(__name__)
 # An access log would hold the secret path.
 _no_access_log = logging.getLogger(f"{__name__}.no_access_log")
 _no_access_log.disabled = True
@@ -65,7 +66,10 @@ class _Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        why = "the bench failed on it" if status == 500 else "it is no HTTP request that can be read"
+        why = "it is no HTTP request that can be read"
+        if status >= 500:
+            why = "the bench failed on it"
+            _log.error("a fault of the bench in its receive service", exc_info=exc)
         self._report(f"{why} ({type(exc).__name__})", request.remote or "")
         return web.Response(status=status, text="not understood")
 

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from bench.clock import VirtualClock
+from bench.device import DeviceContext
 from bench.duis import responses as duis
+from bench.duis.errors import DuisError
 from bench.duis.request_id import RequestId
 from bench.eui import Eui64
+from bench.events import Event, EventStream
 from bench.gbcs import dlms
 from bench.gbcs.alerts import Alert, FutureDatedAction, IntegrityIssue, SupplyOutage, build_alert
 from bench.gbcs.catalogue import Encoding
 from bench.gbcs.message import Cra, Framing, Message
 from bench.gbcs.use_cases import UseCase, use_cases_for_service
 from bench.parties import Certificates, KeyUse
+from drivers.duis_sightings import Received, Sightings
+from drivers.redaction import Redactor
 from tests.drivers.dcc_fake import (
     CHF,
     DCC,
@@ -28,6 +38,7 @@ from tests.drivers.dcc_fake import (
     IS,
     NOW,
     STRANGER,
+    MemoryCounters,
     delivered_alert,
     device_alert,
     make_parties,
@@ -474,3 +485,67 @@ async def test_a_certificate_of_the_wrong_kind_is_a_reason_and_no_crash():
         await rig.deliver(ALERT)
         (seen,) = rig.seen("device_alert")
         assert "cannot be used" in seen["signature"]
+
+
+def _sightings() -> tuple[Sightings, list[Event]]:
+    events: list[Event] = []
+    stream = EventStream(VirtualClock(asyncio.new_event_loop()))
+    stream.subscribe(events.append)
+    context = DeviceContext("gateway", stream, make_parties(), MemoryCounters())
+    return Sightings(context, Redactor(context.parties)), events
+
+
+@pytest.fixture
+def sightings() -> Iterator[tuple[Sightings, list[Event]]]:
+    pair = _sightings()
+    yield pair
+    pair[0]._context.clock._loop.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("alert", [OUTAGE, OVER_VOLTAGE])
+def test_no_bit_of_a_gbcs_message_can_be_changed_unseen(alert: Alert, sightings: Any):
+    judge, events = sightings
+    payload = protect(device_alert(alert))
+    for at in range(len(payload)):
+        for bit in (1, 0x80):
+            changed = payload[:at] + bytes([payload[at] ^ bit]) + payload[at + 1 :]
+            judge.report(Received(delivered_alert(alert.code, changed), ""))  # type: ignore[arg-type]
+    seen = [event.data for event in events if event.kind == "seen.device_alert"]
+    refused = [event for event in events if event.kind == "seen.refused"]
+    assert len(seen) + len(refused) == 2 * len(payload)
+    assert not [data for data in seen if data["signature"] == "valid"]
+
+
+GOOD = signed(ALERT)
+
+
+@given(at=st.integers(0, len(GOOD) - 1), byte=st.integers(0, 255), cut=st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+def test_no_byte_of_a_document_can_be_changed_unseen(sightings: Any, at: int, byte: int, cut: bool):
+    judge, _ = sightings
+    changed = GOOD[:at] + bytes([byte]) + (b"" if cut else GOOD[at + 1 :])
+    original = judge.read(GOOD)
+    try:
+        received = judge.read(changed)
+    except DuisError:
+        return
+    # What is outside the signed content, such as white space in the signature's base64, may differ.
+    assert received == original
+
+
+@given(document=st.binary(max_size=200) | st.text(alphabet="<>/a&;!?x= \"'", max_size=80).map(str.encode))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_anything_else_is_refused_without_a_crash(sightings: Any, document: bytes):
+    with pytest.raises(DuisError):
+        sightings[0].read(document)
+    sightings[0]._redactor.document(document)
+
+
+@given(payload=st.binary(max_size=120))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_payload_the_dcc_may_deliver_is_reported_without_a_crash(sightings: Any, payload: bytes):
+    judge, events = sightings
+    events.clear()
+    judge.report(Received(delivered_alert(0x8F35, payload), ""))  # type: ignore[arg-type]
+    judge.report(Received(_delivered("7.4", payload), ""))
+    assert [event.kind for event in events if event.kind != "wire"] == ["seen.refused"] * 2

@@ -37,6 +37,7 @@ from tests.drivers.dcc_fake import (
     acknowledge,
     answer_fields,
     http,
+    make_parties,
     pre_command_for,
     running,
 )
@@ -288,6 +289,7 @@ async def test_a_body_can_be_given_as_xml():
         (("IS", "7.99", ESME, {}), "no Service Reference Variant"),
         (("IS", "7.4", ESME, {"volts": "1"}), "no parameter 'volts'"),
         (("IS", "7.4", ESME, {}, 10), "Command Variant 10"),
+        (("IS", "7.4", ESME, {"raw_body": "<unfinished"}), "the body given for 7.4 cannot be sent: .*well-formed"),
     ],
 )
 async def test_a_request_that_cannot_be_written_is_a_usage_error(arguments: Any, why: str):
@@ -456,3 +458,29 @@ async def test_requests_in_parallel_do_not_mix():
         exchanges = await asyncio.gather(*(rig.gateway.request(user, "7.2", ESME, {}) for user in ("IS", "ED", "IS")))
         assert len({each.request_id for each in exchanges}) == 3
         assert [each.response_code for each in exchanges] == ["I99"] * 3
+
+
+async def test_a_request_under_way_ends_when_the_gateway_closes():
+    async with running(FakeDcc(raw=_silent)) as rig:
+        task = asyncio.create_task(rig.gateway.request("IS", "7.4", ESME, {}))
+        await asyncio.sleep(1)
+        await rig.gateway.close()
+        with pytest.raises(DeviceLost):
+            await task
+
+
+async def test_a_user_whose_key_is_not_that_of_its_certificate_is_told():
+    parties = make_parties()
+    mixed = replace(
+        parties.users["IS"], xml=replace(parties.users["IS"].xml, certificate=parties.users["ED"].xml.certificate)
+    )
+    async with running(parties=replace(parties, users={"IS": mixed})) as rig:
+        with pytest.raises(UsageError, match="IS cannot sign its requests"):
+            await rig.gateway.request("IS", "7.4", ESME, {})
+
+
+@pytest.mark.realtime
+async def test_works_in_real_time():
+    async with running() as rig:
+        assert (await rig.gateway.request("IS", "7.2", ESME, {})).response_code == "I99"
+        assert (await rig.deliver(b"<x/>"))[0] == 400

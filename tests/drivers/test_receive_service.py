@@ -227,3 +227,20 @@ async def test_an_address_in_use_is_one_clear_error():
         with pytest.raises(DeviceError, match="cannot listen") as caught:
             await second.start()
         assert PATH not in str(caught.value)
+
+
+async def test_a_fault_of_the_bench_is_reported_and_survived(caplog: pytest.LogCaptureFixture):
+    async with running() as bench:
+        bench.service._deliver = lambda body, peer: 1 // 0  # type: ignore[assignment,return-value]
+        assert await bench.post(b"<good/>") == 500
+        assert bench.reasons == ["the bench failed on it (ZeroDivisionError)"]
+        bench.service._deliver = lambda body, peer: None
+        assert await bench.post(b"<good/>") == 204
+    assert [record.message for record in caplog.records] == ["a fault of the bench in its receive service"]
+    assert PATH not in caplog.text
+
+
+@pytest.mark.realtime
+async def test_works_in_real_time():
+    async with running() as bench:
+        assert await bench.post(b"<good/>") == 204
