@@ -9,6 +9,7 @@ to the next query, not even through a terminal server that keeps it over a recon
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -23,6 +24,7 @@ ERROR_QUERY = "SYST:ERR?"
 
 _ERROR = re.compile(r'\s*(?P<code>[+-]?\d+)\s*(?:,\s*"?(?P<text>[^"]*)"?)?\s*')
 _MOST_ERRORS = 64
+_OPENING = "opening it"
 _FIRST_TOKEN, _LAST_TOKEN = 129, 255
 
 
@@ -201,14 +203,16 @@ class ScpiInstrument:
         context, transport = self._context, self._transport
         now = context.clock.now
         in_step, self._in_step = self._in_step, False
+        if (cause := transport.broken) and self._state != "lost":
+            self._note("lost", cause)
         asked, text = now(), ""
-        doing = "opening it"
+        doing = _OPENING
         try:
             async with asyncio.timeout(self._timeout_s) as deadline:
                 self._deadline = None if seizing else deadline
                 if opening:
                     await transport.open()
-                elif not in_step or self._unasked():
+                elif not in_step or cause or self._unasked():
                     await self._resynchronise(seizing)
                 elif seizing:
                     await self._write(seizing)
@@ -259,7 +263,10 @@ class ScpiInstrument:
         if isinstance(error, TimeoutError):
             what = f"it does not answer: {self._timeout_s:g} s went by after {doing}"
         else:
-            what = f"{doing} failed: {error.strerror or error}" if doing == "opening it" else f"{error} as {doing}"
+            # asyncio's own text of a refused connection names an address and no reason.
+            number = error.errno or 0
+            cause = os.strerror(number).lower() if number > 0 else str(error)
+            what = f"{doing} failed: {cause}" if doing == _OPENING else f"{cause} as {doing}"
         if self._state in ("connected", "reconnected"):
             self._note("lost", what)
         raise DeviceLost(

@@ -7,6 +7,7 @@ A transport carries whole messages and knows nothing of their meaning or of time
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import socket
 from collections import deque
@@ -28,6 +29,10 @@ _VISA = re.compile(r"(?:TCPIP|USB|GPIB|ASRL|VXI|PXI|VICP|PRLGX)\S*::\S+", re.IGN
 
 class ScpiTransport(Protocol):
     """One line to one instrument. Every method but `close` raises OSError for a line that does not work."""
+
+    @property
+    def broken(self) -> str:
+        """Why the line is known to have ended; empty while it is not."""
 
     async def open(self) -> None:
         """Open the line, or get a fresh one: nothing that was asked before is waited for any more."""
@@ -159,6 +164,11 @@ class _StreamTransport:
         self._stream: Any = None
         self._lines: _Lines | None = None
 
+    @property
+    def broken(self) -> str:
+        """Why the other end is gone, if it is."""
+        return "" if self._lines is None or self._lines.lost is None else str(self._lines.lost)
+
     async def write(self, message: str) -> None:
         """Send a whole message; the operating system or the stream's own buffer takes it at once."""
         if self._lines is None:
@@ -222,7 +232,7 @@ class SerialTransport(_StreamTransport):
             self._lines.forget()
             return
         await self.close()
-        import serialx  # noqa: PLC0415 - a tenth of a second that a bench without serial ports need not spend
+        import serialx  # here: a tenth of a second that a bench without serial ports need not spend
 
         loop = asyncio.get_running_loop()
         lines = _Lines(loop)
@@ -248,6 +258,11 @@ class VisaTransport:
         self._session: Any = None
         self._thread: ThreadPoolExecutor | None = None
         self._left: list[tuple[ThreadPoolExecutor, asyncio.Future[None]]] = []
+
+    @property
+    def broken(self) -> str:
+        """Nothing: VISA notices only when it is asked."""
+        return ""
 
     async def open(self) -> None:
         """Open a fresh session in a fresh thread."""
@@ -298,12 +313,18 @@ class VisaTransport:
     async def _call(self, work: Callable[[], _T]) -> _T:
         assert self._thread is not None
         call = asyncio.get_running_loop().run_in_executor(self._thread, _as_os_error, work)
-        # The thread goes on when the caller is cancelled.
-        return await asyncio.shield(call)
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            # The thread goes on, and how it ends concerns nobody any more.
+            call.add_done_callback(lambda call: call.cancelled() or call.exception())
+            raise
 
     def _open_session(self) -> Any:
-        import pyvisa  # noqa: PLC0415 - a fifth of a second that a bench without VISA need not spend
+        import pyvisa  # here: a fifth of a second that a bench without VISA need not spend
 
+        # What it would log reaches the bench as an error.
+        logging.getLogger("pyvisa").setLevel(logging.CRITICAL)
         session = pyvisa.ResourceManager(self._library).open_resource(
             self._resource, timeout=self._timeout_ms, open_timeout=self._timeout_ms
         )
