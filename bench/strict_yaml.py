@@ -21,6 +21,8 @@ from bench.errors import UsageError
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 _MAX_DEPTH = 40
+# Values under keys with these words in them are never repeated in an error.
+_SECRET = ("token", "password", "secret", "install_code", "key")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Location = tuple[str | int, ...]
@@ -169,6 +171,8 @@ def _known(document: Document, location: Location) -> Location:
 def _sentence(model: type[BaseModel], location: Location, fault: Any) -> str:
     name = ".".join(str(part) for part in location) or "the file"
     kind, value = fault["type"], fault["input"]
+    if any(word in str(part) for part in location for word in _SECRET):
+        value = "(not shown)"
     if kind == "extra_forbidden":
         known = _keys_at(model, location[:-1])
         close = difflib.get_close_matches(str(location[-1]), known, 1)

@@ -85,3 +85,12 @@ def test_a_file_that_is_not_there_or_not_text_is_one_sentence(tmp_path: Path) ->
         load(bad)
     with pytest.raises(UsageError, match="cannot read"):
         load(tmp_path)
+
+
+def test_a_secret_with_a_slip_in_it_is_not_repeated() -> None:
+    class Login(BaseModel):
+        receive_token: int
+
+    with pytest.raises(UsageError, match="receive_token is '.not shown.'") as caught:
+        build(parse(FILE, "receive_token: hunter2\n"), Login)
+    assert "hunter2" not in str(caught.value)
