@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 
 from bench.capabilities import Edge, EdgeKind, Measurement, SourceState, TimedBy
 from bench.device import DeviceContext, Driver, DriverConfig
-from bench.errors import DeviceError, UsageError
+from bench.errors import DeviceError, DeviceLost, UsageError
 from bench.quantities import SecondsField, VoltsField
 from drivers.ac_source_profile import UNITS, Program, differs, profiles, query_of
 from drivers.scpi import Answer, ScpiInstrument, expire
@@ -90,15 +90,18 @@ class ScpiAcSource(Driver[AcSourceConfig]):
     async def connect(self) -> None:
         """Open the line and make sure that a source of this profile answers; its output stays as it is."""
         identity = await self._line.connect()
-        if self._profile.identity.upper() not in identity.upper():
+        try:
+            if self._profile.identity.upper() not in identity.upper():
+                raise DeviceError(
+                    f"it is {identity!r}, which the profile {self.config.profile} does not fit",
+                    where=self._line.where,
+                    next_step="Check `resource` and `profile` in the rig file",
+                )
+            # What others left in the queue must not be taken for an error of this bench.
+            await self._line.drain_errors()
+        except BaseException:
             await self._line.close()
-            raise DeviceError(
-                f"it is {identity!r}, which the profile {self.config.profile} does not fit",
-                where=self._line.where,
-                next_step="Check `resource` and `profile` in the rig file",
-            )
-        # What others left in the queue must not be taken for an error of this bench.
-        await self._line.drain_errors()
+            raise
 
     async def close(self) -> None:
         """Free the line; the output stays as it is."""
@@ -196,10 +199,17 @@ class ScpiAcSource(Driver[AcSourceConfig]):
         """Output off past whatever else is going on, and read back; other verbs under way end with DeviceError."""
         for act in self._acts:
             expire(act)
-        await self._line.seize(self._profile.output.format(state="OFF"))
-        if await self._is_on():
+        off = self._profile.output.format(state="OFF")
+        try:
+            await self._line.seize(off)
+            still_on = await self._is_on()
+        except DeviceLost:
+            # A connection that broke unnoticed takes the command with it: once more, on a fresh one.
+            await self._line.seize(off)
+            still_on = await self._is_on()
+        if still_on:
             raise DeviceError(
-                f"it is still on after {self._profile.output.format(state='OFF')}",
+                f"it is still on after {off}",
                 where=self._line.where,
                 next_step="Cut the supply by other means",
             )

@@ -228,6 +228,15 @@ async def test_errors_that_others_left_behind_are_not_blamed_on_the_bench() -> N
         await bench.source.set_voltage(240.0)
 
 
+async def test_a_connection_that_fails_halfway_leaves_nothing_open() -> None:
+    async with ac_bench(connect=False) as bench:
+        bench.interpreter._next_error = lambda: "no"  # type: ignore[method-assign]
+        with pytest.raises(DeviceError, match="no error and no"):
+            await bench.source.connect()
+        await asyncio.sleep(0.01)
+        assert not bench.server._connections
+
+
 async def test_a_queue_that_never_empties_is_an_error() -> None:
     async with ac_bench() as bench:
         # One more for each that is read.
@@ -314,6 +323,14 @@ async def test_make_safe_twice_at_once() -> None:
         with pytest.raises(DeviceError):
             await task
         assert not bench.model.on
+
+
+@both
+async def test_make_safe_survives_a_connection_that_broke_unnoticed(profile: str) -> None:
+    async with ac_bench(profile) as bench:
+        bench.server.drop()
+        await bench.source.make_safe()
+        assert not bench.model.on and bench.node.volts == 0.0
 
 
 async def test_make_safe_with_the_instrument_gone_says_so() -> None:
