@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import termios
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
@@ -217,6 +218,10 @@ class ModbusLine:
             except OSError as error:
                 self._cause = str(error)
                 raise
+            except (termios.error, ValueError) as error:
+                settings = f"{address.baud} 8{address.parity}{address.stop_bits}"
+                self._cause = f"it does not take the settings {settings} ({error})"
+                raise OSError(self._cause) from None
 
         def read_or_fail(data: bytes, addr: tuple[object, ...] | None = None) -> int:
             # pymodbus raises from here into the transport, which would log it and leave the caller waiting.

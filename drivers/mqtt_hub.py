@@ -19,7 +19,7 @@ from bench.capabilities import HubState
 from bench.device import DeviceContext, Driver
 from bench.errors import DeviceError, DeviceLost
 from drivers.hub_topics import MONITOR, PARTS, LedPayload, LinkPayload, MonitorPayload, PowerPayload, iso, read
-from drivers.mqtt_session import MqttConfig, MqttSession, check_topic
+from drivers.mqtt_session import MqttConfig, MqttSecrets, MqttSession, check_topic
 
 _FIRST_RETRY_S = 0.5
 _LAST_RETRY_S = 30.0
@@ -43,6 +43,7 @@ class MqttHub(Driver[HubConfig]):
 
     def __init__(self, context: DeviceContext, config: HubConfig) -> None:
         super().__init__(context, config)
+        self._secrets = MqttSecrets()
         self._state = HubState()
         self._since: dict[str, datetime] = {}
         self._session: MqttSession | None = None
@@ -68,6 +69,11 @@ class MqttHub(Driver[HubConfig]):
         """
         if self._session is not None:
             return
+        self._secrets = self.config.secrets()
+        self._state = HubState()
+        self._since.clear()
+        self._reachable.clear()
+        self._complete.clear()
         self._session = await self._open()
         self.start_background(self._listen, title="listen to the hub monitor")
         try:
@@ -104,7 +110,8 @@ class MqttHub(Driver[HubConfig]):
 
     async def _open(self) -> MqttSession:
         topic = self.config.topic
-        session = MqttSession(self.config, self.config.client_id or f"bench-{topic.replace('/', '-')}"[:64])
+        client_id = self.config.client_id or f"bench-{topic.replace('/', '-')}"[:64]
+        session = MqttSession(self.config, self._secrets, client_id)
         try:
             await session.open()
             await session.subscribe(f"{topic}/+", qos=1)

@@ -19,6 +19,7 @@ import contextlib
 import logging
 import socket
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,12 +81,15 @@ class MqttConfig(DriverConfig):
         """The broker, for people."""
         return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
 
-    def password(self) -> str | None:
-        """Read the password.
+    def secrets(self) -> MqttSecrets:
+        """Read the password and the TLS files, once for all connections.
 
         Raises:
-            UsageError: the file cannot be read or is empty.
+            UsageError: a file cannot be read or used.
         """
+        return MqttSecrets(self._password(), self.tls.context(server=False) if self.tls is not None else None)
+
+    def _password(self) -> str | None:
         if self.password_file is None:
             return None
         try:
@@ -95,6 +99,14 @@ class MqttConfig(DriverConfig):
         if not lines or not lines[0]:
             raise UsageError("the password file is empty", where=str(self.password_file))
         return lines[0]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MqttSecrets:
+    """What a login needs, read from its files; never printed, logged or put in evidence."""
+
+    password: str | None = None
+    tls: ssl.SSLContext | None = None
 
 
 def check_topic(topic: str) -> str:
@@ -116,23 +128,23 @@ class _TidySocket(ssl.SSLSocket):
 class MqttSession(aiomqtt.Client):
     """One connection, for use once: `open`, then publish, subscribe and iterate `messages`, then `shut`."""
 
-    def __init__(self, config: MqttConfig, client_id: str, *, will: aiomqtt.Will | None = None) -> None:
+    def __init__(
+        self, config: MqttConfig, secrets: MqttSecrets, client_id: str, *, will: aiomqtt.Will | None = None
+    ) -> None:
         paho.mqtt.client.time_func = asyncio.get_running_loop().time
-        options: dict[str, Any] = {}
-        if config.tls is not None:
-            options["tls_context"] = context = config.tls.context(server=False)
-            context.sslsocket_class = _TidySocket
+        if secrets.tls is not None:
+            secrets.tls.sslsocket_class = _TidySocket
         super().__init__(
             config.host,
             config.port,
             username=config.username,
-            password=config.password(),
+            password=secrets.password,
             identifier=client_id,
             will=will,
             timeout=config.timeout,
             keepalive=int(config.keepalive),
             socket_options=_NODELAY,
-            **options,
+            tls_context=secrets.tls,
         )
         self._where = config.where
         self._client.connect_timeout = config.timeout

@@ -30,11 +30,19 @@ class HubPanel:
         leds: LED name to "on", "off" or a blink pattern.
     """
 
-    def __init__(self, clock: Clock, *, power: str = "off", wan: str = "down", han: str = "down", **leds: str) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        power: str = "off",
+        wan: str = "down",
+        han: str = "down",
+        leds: Mapping[str, str] | None = None,
+    ) -> None:
         self._clock = clock
         self._listeners: list[Callable[[str], None]] = []
         self.power, self.wan, self.han = power, wan, han
-        self.leds: Mapping[str, str] = leds
+        self.leds: Mapping[str, str] = dict(leds or {})
         self._since = dict.fromkeys(PARTS, iso(clock.now().utc))
 
     def show(
@@ -78,6 +86,7 @@ class HubMonitor:
         topic: what stands before `/power` and the others.
         host: of the broker.
         port: of the broker, asked each time that it connects.
+        login: other fields of `MqttConfig`: `username` and `password_file`, `tls`.
     """
 
     def __init__(self, panel: HubPanel, topic: str, *, host: str, port: Callable[[], int], **login: Any) -> None:
@@ -132,7 +141,7 @@ class HubMonitor:
     async def _connect(self) -> MqttSession:
         config = MqttConfig(host=self._host, port=self._port(), **self._login)
         will = aiomqtt.Will(f"{self._topic}/{MONITOR}", _OFFLINE, qos=1, retain=True)
-        session = MqttSession(config, f"monitor-{self._topic.replace('/', '-')}"[:64], will=will)
+        session = MqttSession(config, config.secrets(), f"monitor-{self._topic.replace('/', '-')}"[:64], will=will)
         try:
             await session.open()
             # What changed before is in the whole state.

@@ -11,7 +11,10 @@ import asyncio
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
 
+from drivers.emulated.pty_line import PtyLine
 from drivers.emulated.schedule import Schedule
 
 Read = Callable[[], Sequence[int]]
@@ -282,6 +285,59 @@ class ModbusTcpWire:
             self._schedule.after(faults.delay_s, send)
         else:
             send()
+
+
+class ModbusRtuWire(PtyLine):
+    """A serial line with Modbus RTU devices; one that is not there stays silent.
+
+    What is wrong with the whole line is set on it as on any `PtyLine`; what is wrong with one device, on its slave.
+
+    Args:
+        link: the stable path of the line.
+        slaves: the devices on it.
+        schedule: for late answers.
+        rng: chooses which bytes to garble.
+        gap_s: a silence within a request that ends it; 3.5 characters on a real line.
+    """
+
+    def __init__(
+        self, link: Path, slaves: Iterable[ModbusSlave], schedule: Schedule, rng: Random, *, gap_s: float = 0.02
+    ) -> None:
+        super().__init__(link, lambda _line: None, rng)
+        self._slaves = {slave.device_id: slave for slave in slaves}
+        self._schedule, self._gap_s = schedule, gap_s
+        self._frame = b""
+        self._heard_s = 0.0
+
+    def _receive(self, data: bytes) -> None:
+        now_s = self._schedule.now_s
+        self._frame = data if now_s - self._heard_s > self._gap_s else self._frame + data
+        self._heard_s = now_s
+        while (length := _request_length(self._frame)) is not None and len(self._frame) >= length:
+            frame, self._frame = self._frame[:length], self._frame[length:]
+            if crc16(frame[:-2]) == frame[-2:]:
+                self._handle(frame[0], frame[1:-2])
+            else:
+                self._frame = b""  # who is out of step waits for the next silence
+
+    def _handle(self, device_id: int, request: bytes) -> None:
+        slave = self._slaves.get(device_id)
+        if slave is None or slave.faults.silent:
+            return
+        frame = bytes([device_id]) + slave.answer(request)
+        frame += crc16(frame)
+        if slave.faults.garbled:
+            frame = frame[:-1] + bytes([frame[-1] ^ 0x55])
+        self._schedule.after(slave.faults.delay_s, lambda: self.send(frame))
+
+
+def _request_length(frame: bytes) -> int | None:
+    """How long a request is with its address and CRC, or None while nobody can tell."""
+    if len(frame) < 2:
+        return None
+    if frame[1] in (15, 16):
+        return 9 + frame[6] if len(frame) >= 7 else None
+    return 8
 
 
 class _TcpConnection(asyncio.Protocol):

@@ -182,8 +182,11 @@ class PtyLine:
             data = os.read(self._master, _READ_SIZE)
         except BlockingIOError:
             return
-        if self.silent:
-            return
+        if not self.silent:
+            self._receive(data)
+
+    def _receive(self, data: bytes) -> None:
+        """Make lines of what the bench sent; protocols without lines override it."""
         for byte in data:
             if self._master is None:
                 return  # a line's callback pulled the plug

@@ -25,7 +25,7 @@ from drivers.emulated.broker import Broker
 from drivers.emulated.hub_wire import HubMonitor, HubPanel
 from drivers.hub_topics import MAX_PAYLOAD, read
 from drivers.mqtt_hub import HubConfig, MqttHub
-from drivers.mqtt_session import MqttConfig, MqttSession
+from drivers.mqtt_session import MqttConfig, MqttSecrets, MqttSession
 from tests.drivers.surroundings import Surroundings
 
 TOPIC = "hilbench/hub/chf"
@@ -36,7 +36,7 @@ class Bench(Surroundings):
     def __init__(self, **broker: Any) -> None:
         super().__init__()
         self.broker = Broker(**broker)
-        self.panel = HubPanel(self.stream.clock, power="on", wan="up", han="up", mesh="blink 1 Hz")
+        self.panel = HubPanel(self.stream.clock, power="on", wan="up", han="up", leds={"mesh": "blink 1 Hz"})
         self.monitor = HubMonitor(self.panel, TOPIC, host="127.0.0.1", port=lambda: self.broker.port)
 
     def hub(self, **config: Any) -> MqttHub:
@@ -44,7 +44,7 @@ class Bench(Surroundings):
         return MqttHub(self.context("hub"), HubConfig.model_validate(fields))
 
     async def publish(self, part: str, payload: str | bytes, **more: Any) -> None:
-        session = MqttSession(MqttConfig(host="127.0.0.1", port=self.broker.port), "stranger")
+        session = MqttSession(MqttConfig(host="127.0.0.1", port=self.broker.port), MqttSecrets(), "stranger")
         await session.open()
         await session.publish(f"{TOPIC}/{part}", payload, qos=1, **more)
         await session.shut()
@@ -250,6 +250,18 @@ async def test_no_monitor_is_found_at_connect() -> None:
         assert bench.states() == []
 
 
+async def test_connecting_again_asks_again() -> None:
+    async with running() as bench:
+        hub = bench.hub(timeout="3 s")
+        for _ in range(2):
+            async with connected(hub):
+                assert hub.hub_state().power == "on"
+        await bench.monitor.stop()
+        with pytest.raises(DeviceLost, match="not online"):
+            await hub.connect()
+    assert bench.states() == ["connected", "closed"] * 2
+
+
 async def test_offline_monitor_is_found_at_connect() -> None:
     async with running() as bench:
         await bench.monitor.stop()
@@ -405,7 +417,8 @@ async def test_idle_client_keeps_its_connection_alive() -> None:
         writer.close()
 
     server = await asyncio.start_server(broker, "127.0.0.1", 0)
-    session = MqttSession(MqttConfig(host="127.0.0.1", port=server.sockets[0].getsockname()[1]), "idle")
+    config = MqttConfig(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+    session = MqttSession(config, MqttSecrets(), "idle")
     await session.open()
     await asyncio.sleep(600)
     assert 30 <= pings <= 40
@@ -416,7 +429,7 @@ async def test_idle_client_keeps_its_connection_alive() -> None:
 
 async def test_segments_are_sent_at_once() -> None:
     async with running(monitored=False) as bench:
-        session = MqttSession(MqttConfig(host="127.0.0.1", port=bench.broker.port), "witness")
+        session = MqttSession(MqttConfig(host="127.0.0.1", port=bench.broker.port), MqttSecrets(), "witness")
         await session.open()
         raw = session._client.socket()
         assert isinstance(raw, socket.socket)
