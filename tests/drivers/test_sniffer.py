@@ -105,7 +105,27 @@ async def test_start_sequence_is_the_firmwares(tmp_path: Path) -> None:
         assert sniffer.can_see() and bench.wire.receiving
         sent = [data["text"] for data in bench.of("wire") if data["direction"] == "tx"]
         assert sent == ["", "sleep", f"channel {CHANNEL}", "channel", "receive", "channel"]
-    assert not bench.wire.receiving
+    assert not bench.wire._receiving
+
+
+async def test_sleeping_sniffer_says_nothing_on_the_right_channel(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (bench, sniffer):
+        bench.wire._han_channel = bench.wire._channel
+        await bench.air()
+        assert bench.heard() == [] and (sniffer.frames, sniffer.garbled) == (0, 0) and not bench.wire.receiving
+
+
+async def test_answer_that_looks_like_the_echo_is_an_answer(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (bench, sniffer):
+        wire = bench.wire
+        plainly = wire._command
+
+        def wordy(text: str) -> None:
+            plainly(text) if text != "channel" else wire.line.send(b"channel\r\nchannel %d\r\n" % wire._channel)
+
+        wire.line._on_line = wordy
+        await sniffer.listen(CHANNEL)
+        assert sniffer.can_see()
 
 
 async def test_wrong_channel_hears_nothing_and_is_left_when_told(tmp_path: Path) -> None:
@@ -327,13 +347,17 @@ async def test_whole_life_on_an_ordinary_loop(tmp_path: Path) -> None:
     async with connected(tmp_path, channel=CHANNEL) as (bench, sniffer):
         for frame in join():
             bench.wire.air(frame.psdu)
+        joined, lost = asyncio.Event(), asyncio.Event()
+        bench.stream.subscribe(lambda event: joined.set() if event.data.get("stage") == "join" else None)
+        bench.stream.subscribe(lambda event: lost.set() if event.data.get("state") == "lost" else None)
         async with asyncio.timeout(5):
-            while bench.stages() != STAGES:
-                await asyncio.sleep(0.01)
+            await joined.wait()
         bench.wire.unplug()
         async with asyncio.timeout(5):
-            while sniffer.can_see():
-                await asyncio.sleep(0.01)
+            await lost.wait()
+        assert bench.stages() == STAGES
+        await asyncio.sleep(0.05)
+        assert not sniffer.can_see()
 
 
 async def _night(folder: Path, seed: int) -> list[tuple[int, str, str]]:
@@ -444,6 +468,12 @@ def test_device_time_is_unwrapped_and_related(
         assert at.mono_ns <= round(arrivals[-1] * 1e9)
         # The first line was not late, so only drift is left.
         assert abs(at.mono_ns - air_s * 1e9) <= 2000 + air_s * 200e-6 * 1e9
+
+
+def test_signed_32_bits_are_read_as_unsigned() -> None:
+    clock = DeviceClock()
+    assert clock.relate(-5, 0).device_us == 2**32 - 5
+    assert clock.relate(5, 10_000).device_us == 2**32 + 5
 
 
 def test_clock_that_jumps_is_noticed_and_followed() -> None:

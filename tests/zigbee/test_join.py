@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -97,19 +98,25 @@ def test_without_keys_association_and_key_transport_are_seen_and_nothing_is_inve
     assert stages(track(timed(join()), Keys())) == [Stage.ASSOCIATION, Stage.TRANSPORT_KEY]
 
 
-def test_refused_association_is_no_stage() -> None:
-    refusal = MacFrame(FrameType.COMMAND, 1, NETWORK.pan_id, ESME, source=HUB, content=AssociationResponse(0xFFFF, 1))
+@pytest.mark.parametrize(("address", "status"), [(0xFFFF, 1), (0x1234, 2), (0xFFFF, 0), (0xFFFE, 0)])
+def test_association_without_success_or_address_is_no_stage(address: int, status: int) -> None:
+    response = AssociationResponse(address, status)
+    refusal = MacFrame(FrameType.COMMAND, 1, NETWORK.pan_id, ESME, source=HUB, content=response)
     assert track([(0, refusal.encode())], Keys()) == []
 
 
-def test_confirmation_from_another_than_the_trust_centre_is_no_join() -> None:
+@pytest.mark.parametrize(
+    ("source", "sender", "response"), [(0x5555, GSME, True), (0x0000, HUB, False)], ids=["another", "request"]
+)
+def test_only_the_trust_centre_confirms_a_join(source: int, sender: Eui64, response: bool) -> None:
     air = timed(join())
     confirm = decode(air[-4][1], ALL_KEYS)
     assert isinstance(confirm.content, KeyEstablishment) and confirm.nwk is not None and confirm.aps is not None
-    security = SecurityHeader(KeyId.NETWORK, 77, GSME, 0)
-    nwk = NwkFrame(NwkType.DATA, confirm.nwk.destination, 0x5555, 30, 1, security=security)
-    payload = nwk.encode(confirm.aps.encode(confirm.content.encode()), NETWORK.network_key)
-    forged = MacFrame(FrameType.DATA, 1, NETWORK.pan_id, nwk.destination, source=0x5555, content=payload)
+    security = SecurityHeader(KeyId.NETWORK, 77, sender, 0)
+    nwk = NwkFrame(NwkType.DATA, confirm.nwk.destination, source, 30, 1, security=security)
+    step = replace(confirm.content, response=response)
+    payload = nwk.encode(confirm.aps.encode(step.encode()), NETWORK.network_key)
+    forged = MacFrame(FrameType.DATA, 1, NETWORK.pan_id, nwk.destination, source=source, content=payload)
     found = track([*air[:-4], (air[-4][0], forged.encode())], ALL_KEYS)
     assert Stage.JOIN not in stages(found)
 

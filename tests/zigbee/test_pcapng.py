@@ -96,6 +96,7 @@ def test_packets_before_a_fault_are_given(tmp_path: Path) -> None:
         (lambda good: b"", "empty"),
         (lambda good: b"\xd4\xc3\xb2\xa1" + good[4:], "type 0xa1b2c3d4"),
         (lambda good: good[:4] + b"\xff\xff\xff\x7f" + good[8:], "says it has 2147483647 bytes"),
+        (lambda good: good.replace(b"\x09\x00\x01\x00\x09", b"\x09\x00\x01\x00\x06"), "not nanoseconds"),
         (lambda good: good + good, "type 0x0a0d0d0a stands where a packet"),
     ],
 )
