@@ -1,13 +1,14 @@
 """Secrets never reach evidence: the last line of defence, behind drivers that do not record them at all.
 
 A `Redactor` knows the secrets of a rig and finds each in the forms that wires give it: as text, escaped for JSON, XML
-or a URL, in hexadecimal, in base64 at any alignment; an install code also with separators and without its CRC. It
-cannot see a secret that two separate exchanges carry half each, or that was encrypted.
+or a URL, in hexadecimal, in base64 at any alignment; bytes also with separators between them. It cannot see a secret
+that two separate exchanges carry half each, or that was encrypted.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from xml.sax.saxutils import escape
 
 from bench import canonical
 from bench.errors import BenchError, UsageError
+from bench.parties import Parties
+from bench.zigbee.security import link_key_from_install_code
 
 HIDDEN = "(secret)"
 """What stands in evidence where a secret was."""
@@ -24,7 +27,6 @@ HIDDEN = "(secret)"
 _SHORTEST = 4
 _ALONE_BELOW = 12
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}[\s:-]?){8,}")
-_INSTALL_CODE_WITH_CRC = 18
 
 
 class SecretFound(BenchError):
@@ -35,7 +37,7 @@ class Redactor:
     """Finds and replaces secrets.
 
     Args:
-        secrets: secret by what it is, as in {"install code of esme": "83FED3407A939738C552"}.
+        secrets: secret by what it is, as in {"password of the broker": "correct horse"}.
 
     Raises:
         UsageError: a secret is too short to be told from ordinary text.
@@ -56,23 +58,44 @@ class Redactor:
                 f"the {label} has fewer than {_SHORTEST} characters, so it cannot be kept out of evidence",
                 next_step="Choose a longer one",
             )
-        texts = {secret}
-        raw = [secret.encode()]
+        texts, raw = {secret}, {secret.encode()}
         if _HEX.fullmatch(secret):
             binary = bytes.fromhex(re.sub(r"[\s:-]", "", secret))
-            if len(binary) == _INSTALL_CODE_WITH_CRC:
-                binary = binary[:-2]
             texts |= {binary.hex(), binary.hex().upper()}
-            raw += [binary, binary.hex().encode(), binary.hex().upper().encode()]
+            raw |= {binary, *(text.encode() for text in texts)}
             self._learn_separated(label, binary)
         for text in sorted(texts):
             self._learn_text(label, text)
-        for data in dict.fromkeys(raw):
+        for data in sorted(raw):
             self._learn(label, data.hex(), f"(?i:{data.hex()})", folded=True)
             for core in _base64_cores(data):
                 self._learn(label, core, re.escape(core), folded=False)
         longest_first = (part for _, part in sorted(self._parts, reverse=True))
         self._pattern = re.compile("|".join(longest_first))
+
+    def add_install_code(self, owner: str, code: str) -> None:
+        """Hide an install code, with and without its CRC, and the link key that it stands for.
+
+        Raises:
+            UsageError: it is no install code.
+        """
+        code = re.sub(r"[\s:-]", "", code)
+        link_key = link_key_from_install_code(code)
+        self.add(f"link key of {owner}", link_key.hex())
+        self.add(f"install code of {owner}", code)
+        bare = code[:-4]
+        with contextlib.suppress(UsageError):
+            if link_key_from_install_code(bare) == link_key:
+                self.add(f"install code of {owner}", bare)
+
+    @classmethod
+    def of(cls, parties: Parties, others: Mapping[str, str] | None = None) -> Redactor:
+        """Hides what a rig's devices under test keep secret, and other secrets by what they are."""
+        redactor = cls(others)
+        for name, dut in parties.duts.items():
+            if dut.install_code is not None:
+                redactor.add_install_code(name, dut.install_code)
+        return redactor
 
     def _learn_text(self, label: str, text: str) -> None:
         forms = (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], escape(text), quote(text))
@@ -91,7 +114,7 @@ class Redactor:
                 groups = ["".join(pairs[at : at + size]) for at in range(0, len(pairs), size)]
                 self._folded[separator.join(groups)] = label
         part = r"[\s:-]?".join(pairs)
-        self._parts.append((len(part), f"(?i:{part})"))
+        self._parts.append((2 * len(data), f"(?i:{part})"))
 
     def _learn(self, label: str, needle: str, part: str, *, folded: bool) -> None:
         needles = self._folded if folded else self._exact

@@ -14,10 +14,18 @@ from hypothesis import strategies as st
 
 from bench import canonical
 from bench.errors import UsageError
+from bench.eui import Eui64
 from bench.evidence.redact import HIDDEN, Redactor, SecretFound
+from bench.parties import Certificates, DeviceType, Dut, Parties
+from bench.zigbee.security import link_key_from_install_code
 from tests.evidence.bundles import INSTALL_CODE, PASSWORD
 
-REDACTOR = Redactor({"install code of esme": INSTALL_CODE, "password of the broker": PASSWORD})
+DUTS = {
+    "esme": Dut("esme", DeviceType.ESME, Eui64.parse("00-00-00-00-00-00-00-01"), install_code=INSTALL_CODE),
+    "gsme": Dut("gsme", DeviceType.GSME, Eui64.parse("00-00-00-00-00-00-00-02")),
+}
+PARTIES = Parties({}, DUTS, Eui64.parse("00-00-00-00-00-00-00-03"), Certificates())
+REDACTOR = Redactor.of(PARTIES, {"password of the broker": PASSWORD})
 BINARY = bytes.fromhex(INSTALL_CODE)
 
 
@@ -31,6 +39,7 @@ def grouped(text: str, size: int, separator: str) -> str:
         INSTALL_CODE,
         INSTALL_CODE.lower(),
         INSTALL_CODE[:32],
+        link_key_from_install_code(INSTALL_CODE).hex(),
         grouped(INSTALL_CODE, 2, ":"),
         grouped(INSTALL_CODE.lower(), 2, " "),
         grouped(INSTALL_CODE, 4, "-"),
@@ -53,7 +62,8 @@ def test_a_secret_is_found_in_every_form(form: str, around: str) -> None:
     assert text.count(HIDDEN) == 2
     assert form not in text
     with pytest.raises(
-        SecretFound, match=r"rig.yaml: the file holds the (install code of esme|password of the broker)"
+        SecretFound,
+        match=r"rig.yaml: the file holds the (install code of esme|link key of esme|password of the broker)",
     ):
         REDACTOR.refuse(around.format(form).encode(), "rig.yaml")
 
@@ -109,6 +119,19 @@ def test_numbers_are_never_touched_and_short_secrets_only_where_they_stand_alone
 def test_a_secret_within_another_does_not_leave_the_rest_of_it() -> None:
     redactor = Redactor({"short": "correct horse", "long": "correct horse battery staple"})
     assert redactor.text("is correct horse battery staple.") == f"is {HIDDEN}."
+
+
+def test_an_install_code_with_a_slip_in_it_is_refused_without_repeating_it() -> None:
+    with pytest.raises(UsageError, match="CRC") as caught:
+        Redactor().add_install_code("esme", INSTALL_CODE[:-1] + "0")
+    assert INSTALL_CODE[:12] not in str(caught.value)
+
+
+def test_an_install_code_without_its_crc_is_hidden_too() -> None:
+    redactor = Redactor()
+    redactor.add_install_code("esme", grouped(INSTALL_CODE[:32], 4, "-"))
+    assert redactor.text(f"code {INSTALL_CODE[:32]}") == f"code {HIDDEN}"
+    assert redactor.text(link_key_from_install_code(INSTALL_CODE).hex().upper()) == HIDDEN
 
 
 def test_a_secret_too_short_to_hide_is_refused() -> None:
