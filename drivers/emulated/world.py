@@ -69,7 +69,10 @@ class World:
         duts: the devices under test.
         clock: true time.
         loop: timers.
-        deliver: takes what the DCC sends to its Users.
+
+    Attributes:
+        outbox: takes what the DCC sends to its Users.
+        hertz: the frequency of the mains.
 
     Raises:
         UsageError: the devices under test make no bench, or `spec` names what is not there.
@@ -85,8 +88,9 @@ class World:
         duts: Mapping[str, Dut],
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
-        deliver: Callable[[bytes], None],
     ) -> None:
+        self.outbox: Callable[[bytes], None] = lambda document: None
+        self.hertz: Callable[[], float] = lambda: 50.0
         self.spec, self.faults = spec, faults
         self.schedule = Schedule(loop, seed)
         self.clock = clock
@@ -99,7 +103,7 @@ class World:
         self._check_names()
         self.parties = Parties(self.users, dict(duts), spec.dcc, self._certificates(identities))
         self._build_mains(wiring)
-        self.dcc = self._build_dcc(identities, deliver)
+        self.dcc = self._build_dcc(identities)
         self._build_devices(wiring)
         self.dcc.attach(self.hub)
         for device in self.devices:
@@ -184,14 +188,14 @@ class World:
             if meter is not None and self._status(meter.dut) in (INSTALLED, COMMISSIONED):
                 self.hub.han.admit(meter.eui)
 
-    def _build_dcc(self, identities: Identities, deliver: Callable[[bytes], None]) -> Dcc:
+    def _build_dcc(self, identities: Identities) -> Dcc:
         dcc, role = self.spec.dcc, RemotePartyRole.ACCESS_CONTROL_BROKER
         keys = BrokerKeys(
             identities.organisation(dcc, KeyUse.DIGITAL_SIGNATURE, role),
             identities.organisation(dcc, KeyUse.KEY_AGREEMENT, role),
             identities.organisation(dcc, KeyUse.XML_SIGN, RemotePartyRole.DCC_XML_SIGN),
         )
-        self.mail = Mail(self.surroundings, keys, tuple(self.users.values()), deliver)
+        self.mail = Mail(self.surroundings, keys, tuple(self.users.values()), lambda document: self.outbox(document))
         return Dcc(
             self.surroundings,
             tuple(self.users.values()),

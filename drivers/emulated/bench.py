@@ -1,0 +1,193 @@
+"""The emulated bench that the controller starts: a world, a wire to each device of the rig, and everybody's keys."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.clock import Clock
+from bench.errors import UsageError
+from bench.eui import Eui64
+from bench.parties import Dut, KeyUse, Parties
+from drivers.emulated.faults import KNOWN, Fault, Faults
+from drivers.emulated.identities import certificate_pem, private_pem
+from drivers.emulated.spec import EmulationSpec
+from drivers.emulated.wires import Place, Wire, make
+from drivers.emulated.world import Wiring, World
+
+_WIRE_FAULTS = (
+    "dcc-silent",
+    "dcc-bad-xml-signature",
+    "dcc-garbled",
+    "source-ignores",
+    "source-silent",
+    "source-slow",
+    "source-garbled",
+    "source-vanishes",
+    "relay-silent",
+    "relay-ignores",
+    "meter-silent",
+    "broker-restart",
+    "console-unplugged",
+    "sniffer-unplugged",
+    "sniffer-garbled",
+)
+_ROLES = ("source", "relay", "meter")
+
+
+class EmulatedBench:
+    """An emulated world with its wires. Several may live in one event loop.
+
+    Args:
+        spec: the section `emulation` of the rig file.
+        rig_devices: the rig file's devices: name to section.
+        supply: the rig file's `supply`: names of source, relay, meter, and of the ESME that they feed.
+        users: the rig's Users: name to `role` and `id`.
+        duts: the devices under test.
+        clock: true time; its scale is that of the running event loop.
+        seed: in place of the seed of `spec`.
+        faults: what goes wrong beside the faults of `spec`.
+
+    Raises:
+        UsageError: something in `spec` or `faults` does not fit the rig.
+    """
+
+    Spec = EmulationSpec
+
+    def __init__(
+        self,
+        spec: EmulationSpec,
+        *,
+        rig_devices: Mapping[str, Mapping[str, Any]],
+        supply: Mapping[str, Any],
+        users: Mapping[str, Mapping[str, str]],
+        duts: Mapping[str, Dut],
+        clock: Clock,
+        seed: int | None = None,
+        faults: Sequence[str] = (),
+    ) -> None:
+        self._spec, self._devices, self._supply = spec, rig_devices, supply
+        self._faults = Faults((*spec.faults, *faults))
+        loop = asyncio.get_running_loop()
+        self.world = World(
+            spec,
+            spec.seed if seed is None else seed,
+            self._faults,
+            Wiring(str(supply["feeds"]), supply.get("relay") is not None),
+            {name: (str(user["role"]), Eui64.parse(str(user["id"]))) for name, user in users.items()},
+            duts,
+            clock,
+            loop,
+        )
+        self._folder = Path()
+        self._wires: dict[str, Wire] = {}
+        self._settings: dict[str, Mapping[str, Any]] = {}
+        self._failing: list[asyncio.Task[None]] = []
+
+    @staticmethod
+    def faults_known() -> Mapping[str, str]:
+        """Every fault by name, with what it does."""
+        return KNOWN
+
+    @property
+    def parties(self) -> Parties:
+        """Everybody on the rig, with keys and certificates made for it."""
+        return self.world.parties
+
+    @property
+    def settings(self) -> Mapping[str, Mapping[str, Any]]:
+        """Keys to add to each device's section of the rig file: where its wire is. Known once it was started."""
+        return self._settings
+
+    async def start(self) -> None:
+        """Bring the wires up, in the order of the rig file, and let faults begin that have no delay.
+
+        Raises:
+            UsageError: a wire does not fit the rig, or a fault has no wire.
+        """
+        self._folder = Path(tempfile.mkdtemp(prefix="hilbench-wires-"))
+        try:
+            for name in self._spec.wires:
+                self._wires[name] = make(self._place(name))
+            self._check_faults()
+            for name, wire in self._wires.items():
+                self._settings[name] = await wire.start()
+            for fault in self._wire_faults():
+                await self._schedule_fault(fault)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Take everything down, the last wire first; may be called twice."""
+        failing, self._failing = self._failing, []
+        for task in failing:
+            task.cancel()
+        await asyncio.gather(*failing, return_exceptions=True)
+        wires, self._wires = self._wires, {}
+        for wire in reversed(list(wires.values())):
+            await wire.close()
+        if self._folder != Path():
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self.world.close()
+
+    def private_material(self) -> dict[str, bytes]:
+        """Key and certificate files by relative path, for a rig that another process uses.
+
+        `keys/USER` is what a User's `keys` names, `certificates` what the rig's `certificates` names.
+        """
+        files: dict[str, bytes] = {}
+        for name, user in self.parties.users.items():
+            for use, pair in zip(KeyUse, (user.signing, user.agreement, user.xml), strict=True):
+                files[f"keys/{name}/{use}.key"] = private_pem(pair.private_key)
+                files[f"keys/{name}/{use}.pem"] = certificate_pem(pair.certificate)
+        holders = [self.parties.dcc, *(dut.eui for dut in self.parties.duts.values())]
+        for eui in holders:
+            for use in KeyUse:
+                certificate = self.parties.certificates.find(eui, use)
+                if certificate is not None:
+                    files[f"certificates/{eui.hex}-{use}.pem"] = certificate_pem(certificate)
+        return files
+
+    def _place(self, name: str) -> Place:
+        if name not in self._devices:
+            raise UsageError(
+                f"the rig has no device {name!r}",
+                where="emulation.wires",
+                next_step=f"It has {', '.join(self._devices)}",
+            )
+        return Place(
+            name,
+            self._devices[name],
+            self._spec.wires[name],
+            self.world,
+            self._folder,
+            next((role for role in _ROLES if self._supply.get(role) == name), ""),
+            asyncio.get_running_loop(),
+        )
+
+    def _wire_faults(self) -> list[Fault]:
+        return [fault for name in _WIRE_FAULTS for fault in self._faults.all(name)]
+
+    def _check_faults(self) -> None:
+        for fault in self._wire_faults():
+            if not any(fault.name in wire.faults for wire in self._wires.values()):
+                raise UsageError(f"no wire of this rig can have the fault {fault.name}", where="emulation.wires")
+
+    async def _schedule_fault(self, fault: Fault) -> None:
+        for wire in self._wires.values():
+            if fault.name not in wire.faults:
+                continue
+            if fault.delay_s or fault.name == "broker-restart":
+                self._failing.append(asyncio.create_task(self._fail_later(wire, fault), name=f"fault {fault.name}"))
+            else:
+                await wire.fail(fault)
+
+    @staticmethod
+    async def _fail_later(wire: Wire, fault: Fault) -> None:
+        await asyncio.sleep(fault.delay_s)
+        await wire.fail(fault)

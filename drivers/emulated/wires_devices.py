@@ -1,0 +1,143 @@
+"""Wires of the devices under test and of their witnesses: hub monitor, meter console and HAN sniffer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from drivers.emulated.broker import Broker
+from drivers.emulated.comms_hub import HubStatus
+from drivers.emulated.console_wire import ConsoleWire
+from drivers.emulated.esme import Esme
+from drivers.emulated.faults import Fault
+from drivers.emulated.hub_wire import HubMonitor, HubPanel
+from drivers.emulated.sniffer_wire import Dialect, SnifferWire
+from drivers.emulated.wires import Place, Wire
+
+_BROKER_AWAY_S = 5.0
+_FOR_EVER = 1 << 40
+
+
+class HubWire(Wire):
+    """The Comms Hub's monitor, and the MQTT broker that it publishes on."""
+
+    faults = ("broker-restart",)
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._topic = str(place.section.get("topic", f"hilbench/hub/{place.name}"))
+        self._broker = Broker(host=place.spec.host, port=place.spec.port)
+        status = place.world.hub.status
+        self._panel = HubPanel(place.world.clock, power=status.power, wan=status.wan, han=status.han, leds=status.leds)
+        self._monitor = HubMonitor(self._panel, self._topic, host=place.spec.host, port=lambda: self._broker.port)
+
+    async def start(self) -> Mapping[str, Any]:
+        """Start the broker and the monitor."""
+        await self._broker.start()
+        self.place.world.hub.watch(self._show)
+        await self._monitor.start()
+        return {"host": self.place.spec.host, "port": self._broker.port, "topic": self._topic}
+
+    async def close(self) -> None:
+        """Stop both."""
+        await self._monitor.stop()
+        await self._broker.stop()
+
+    async def fail(self, fault: Fault) -> None:
+        """Take the broker away for a while."""
+        await self._broker.stop()
+        await asyncio.sleep(_BROKER_AWAY_S)
+        await self._broker.start()
+
+    def _show(self, status: HubStatus) -> None:
+        self._panel.show(power=status.power, wan=status.wan, han=status.han, leds=status.leds)
+
+
+class MeterConsole(Wire):
+    """The ESME's service console.
+
+    Unless the rig file describes other commands, the driver is told these: `status` and `time`.
+    """
+
+    faults = ("console-unplugged",)
+
+    _PROMPT = "meter> "
+    _COMMANDS: Mapping[str, Mapping[str, Any]] = {
+        "status": {
+            "send": "status",
+            "reply": [r"supply (?P<supply>[a-z]+)", r"load (?P<load>[a-z]+)", r"voltage (?P<volts>[0-9.]+) V"],
+        },
+        "time": {"send": "time", "reply": [r"time (?P<time>[0-9T:.Z-]+)"]},
+    }
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._wire = ConsoleWire(
+            place.link,
+            {"status": self._status, "time": self._time},
+            place.world.schedule.random(f"line of {place.name}"),
+            prompt=self._PROMPT,
+        )
+
+    async def start(self) -> Mapping[str, Any]:
+        """Plug it in."""
+        self._wire.start()
+        told = {"prompt": self._PROMPT, "echo": True, "commands": self._COMMANDS, "refusals": [r"ERROR (?P<reason>.*)"]}
+        own = {} if "commands" in self.place.section else told
+        return own | {"resource": str(self.place.link)}
+
+    async def close(self) -> None:
+        """Take it away."""
+        self._wire.stop()
+
+    async def fail(self, fault: Fault) -> None:
+        """Pull the cable."""
+        self._wire.line.unplug()
+
+    def _status(self, _words: Sequence[str]) -> Sequence[str]:
+        esme = self._esme()
+        load = "on" if esme.load.volts else "off"
+        return [f"supply {esme.supply.name.lower()}", f"load {load}", f"voltage {esme.node.volts:.1f} V"]
+
+    def _time(self, _words: Sequence[str]) -> Sequence[str]:
+        return [f"time {self._esme().clock.utc():%Y-%m-%dT%H:%M:%SZ}"]
+
+    def _esme(self) -> Esme:
+        if not self.place.world.esme.powered:
+            raise ValueError("no supply")
+        return self.place.world.esme
+
+
+class Sniffer(Wire):
+    """The HAN sniffer; its option `dialect` says which firmware: "base64", "hex with FCS" or "hex without FCS"."""
+
+    options = ("dialect",)
+    faults = ("sniffer-unplugged", "sniffer-garbled")
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        dialect = place.option("dialect", Dialect.BASE64.value, {each.value: each for each in Dialect})
+        self._wire = SnifferWire(
+            place.link,
+            place.world.spec.world.han_channel,
+            place.world.schedule.random(f"line of {place.name}"),
+            dialect=dialect,
+        )
+
+    async def start(self) -> Mapping[str, Any]:
+        """Plug it in."""
+        self._wire.plug()
+        self.place.world.overhear(self._wire.air)
+        return {"resource": str(self.place.link)}
+
+    async def close(self) -> None:
+        """Take it away."""
+        self._wire.close()
+
+    async def fail(self, fault: Fault) -> None:
+        """Pull it out, or let it print garbage."""
+        if fault.name == "sniffer-unplugged":
+            self._wire.unplug()
+        else:
+            self._wire.line.garble_next(_FOR_EVER)

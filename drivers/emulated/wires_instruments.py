@@ -1,0 +1,196 @@
+"""Wires of the instruments: the AC source over SCPI, the relay and the reference meter over Modbus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from drivers.emulated.ac_source import AcSourceModel
+from drivers.emulated.ac_source_commands import chroma_interpreter, plain_interpreter
+from drivers.emulated.faults import Fault
+from drivers.emulated.modbus_models import MeterModel, RelayModel
+from drivers.emulated.modbus_wire import ModbusSlave, ModbusTcpWire
+from drivers.emulated.scpi_lan import hislip_server, vxi11_server
+from drivers.emulated.scpi_wire import SerialWire, WireFaults, WireServer, socket_server
+from drivers.emulated.wires import SLOW_S, Place, Wire
+
+_LANGUAGES = {"scpi-99": plain_interpreter, "chroma-61500": chroma_interpreter}
+_NETWORKS = {
+    "scpi-tcp": (socket_server, "TCPIP0::{host}::{port}::SOCKET"),
+    "scpi-hislip": (hislip_server, "TCPIP0::{host}::hislip0,{port}::INSTR"),
+    "scpi-vxi11": (vxi11_server, "TCPIP0::{host},{port}::inst0::INSTR"),
+}
+_DEVICE_ID = 1
+
+
+class ScpiWire(Wire):
+    """The AC source, in the language of the profile that the rig file names."""
+
+    faults = ("source-ignores", "source-silent", "source-slow", "source-garbled", "source-vanishes")
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        if place.role != "source":
+            raise place.wrong("an AC source has to feed something", "Name it in the rig's supply.source")
+        profile = str(place.section.get("profile", "scpi-99"))
+        if profile not in _LANGUAGES:
+            raise place.wrong(f"the profile {profile!r} is not emulated", f"These are: {', '.join(_LANGUAGES)}")
+        spec, node = place.world.spec.world, place.world.source_node
+        self.model = AcSourceModel(
+            place.loop,
+            node,
+            volts=spec.nominal,
+            on=spec.energised,
+            noise=place.world.schedule.random("AC source's instruments"),
+        )
+        place.world.hertz = lambda: self.model.hertz
+        self._faults = WireFaults()
+        self._interpreter = _LANGUAGES[profile](self.model)
+        self._server: WireServer | None = None
+        self._serial: SerialWire | None = None
+
+    async def start(self) -> Mapping[str, Any]:
+        """Listen, or plug the line in."""
+        place = self.place
+        if place.spec.kind == "scpi-serial":
+            rng = place.world.schedule.random(f"line of {place.name}")
+            self._serial = SerialWire(self._interpreter, self._faults, place.link, rng)
+            return {"resource": str(place.link)}
+        serve, resource = _NETWORKS[place.spec.kind]
+        self._server = serve(self._interpreter, self._faults)
+        port = await self._server.start(place.spec.host, place.spec.port)
+        return {"resource": resource.format(host=place.spec.host, port=port)}
+
+    async def close(self) -> None:
+        """Free the line and the model's timer; the output stays as it is."""
+        self.model.close()
+        if self._server is not None:
+            await self._server.close()
+        if self._serial is not None:
+            self._serial.close()
+
+    async def fail(self, fault: Fault) -> None:
+        """Begin a fault."""
+        match fault.name:
+            case "source-ignores":
+                self.model.disobedience.ignores = True
+            case "source-silent":
+                self._faults.silent = True
+            case "source-slow":
+                self._faults.delay_s = SLOW_S
+            case "source-garbled":
+                self._faults.garbled = True
+            case _:
+                if self._server is not None:
+                    await self._server.vanish()
+                if self._serial is not None:
+                    self._serial.line.unplug()
+
+
+class _Line(Protocol):
+    """What ModbusTcpWire and its serial sister have in common."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class ModbusWire(Wire):
+    """The relay or the reference meter, with the registers that the rig file gives it."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._slave = ModbusSlave(_DEVICE_ID)
+        self._relay: RelayModel | None = None
+        self._settings: dict[str, Any] = {}
+        if place.role == "relay":
+            self.faults = ("relay-silent", "relay-ignores")
+            self._attach_relay()
+        elif place.role == "meter":
+            self.faults = ("meter-silent",)
+            self._attach_meter()
+        else:
+            raise place.wrong("this Modbus device is neither relay nor meter", "Name it in the rig's supply path")
+        self._line: _Line | None = None
+
+    async def start(self) -> Mapping[str, Any]:
+        """Listen, or plug the line in."""
+        place = self.place
+        if place.spec.kind == "modbus-tcp":
+            tcp = ModbusTcpWire([self._slave], place.world.schedule, host=place.spec.host, port=place.spec.port)
+            self._line = tcp
+            await tcp.start()
+            resource = f"tcp://{place.spec.host}:{tcp.port}?device={_DEVICE_ID}"
+        else:
+            from drivers.emulated.modbus_rtu_wire import ModbusRtuWire
+
+            rng = place.world.schedule.random(f"line of {place.name}")
+            self._line = ModbusRtuWire([self._slave], place.world.schedule, place.link, rng)
+            await self._line.start()
+            resource = f"rtu://{place.link}?device={_DEVICE_ID}"
+        return self._settings | {"resource": resource}
+
+    async def close(self) -> None:
+        """Free the line."""
+        if self._line is not None:
+            await self._line.stop()
+
+    async def fail(self, fault: Fault) -> None:
+        """Fall silent, or let the contact stick."""
+        if fault.name == "relay-ignores":
+            assert self._relay is not None  # only the relay has this fault
+            self._relay.stuck = True
+        else:
+            self._slave.faults.silent = True
+
+    def _attach_relay(self) -> None:
+        world, section = self.place.world, self.place.section
+        assert world.relay is not None  # the supply path names a relay
+        closes = str(section.get("contact", "normally_open"))
+        self._relay = RelayModel(world.relay, world.schedule, normally_closed=closes == "normally_closed")
+        feedback = int(section.get("feedback", 0))
+        if "holding_register" in section:
+            on, off = int(section.get("on_value", 1)), int(section.get("off_value", 0))
+            register = int(section["holding_register"])
+            self._relay.attach_register(self._slave, register=register, on_value=on, off_value=off, feedback=feedback)
+        else:
+            self._settings = {"coil": int(section.get("coil", 0))}
+            self._relay.attach(self._slave, coil=self._settings["coil"], feedback=feedback)
+        self._settings |= {"feedback": feedback, "feedback_inverted": False}
+
+    def _attach_meter(self) -> None:
+        world, section = self.place.world, self.place.section
+        model = MeterModel(
+            world.line_node,
+            world.schedule.random("reference meter"),
+            noise_volts=0.05,
+            frequency=lambda: world.hertz(),
+            load_ohms=529.0,
+        )
+        reads: dict[str, Callable[[], float]] = {
+            "voltage": model.volts,
+            "current": model.amps,
+            "frequency": model.hertz,
+            "power": model.watts,
+        }
+        registers = section.get("registers")
+        if not registers:
+            registers = {name: {"address": 2 * at} for at, name in enumerate(reads)}
+            self._settings = {"registers": registers}
+        for quantity, register in registers.items():
+            if quantity not in reads:
+                continue
+            self._slave.value(
+                str(register.get("table", "input")),
+                int(register["address"]),
+                reads[quantity],
+                type=str(register.get("type", "float32")),
+                scale=float(register.get("scale", 1.0)) * _prefix(str(register.get("unit", ""))),
+                word_order=str(register.get("word_order", "big")),
+            )
+
+
+def _prefix(unit: str) -> float:
+    """What one of a unit is in base units: a meter that counts millivolts says so by `unit: mV`."""
+    letters = unit.replace("Hz", "H")
+    return {"m": 1e-3, "k": 1e3}[letters[0]] if len(letters) == 2 else 1.0
