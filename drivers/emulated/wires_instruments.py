@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from drivers.emulated.ac_source import AcSourceModel
 from drivers.emulated.ac_source_commands import chroma_interpreter, plain_interpreter
 from drivers.emulated.faults import Fault
 from drivers.emulated.modbus_models import MeterModel, RelayModel
-from drivers.emulated.modbus_wire import ModbusSlave, ModbusTcpWire
+from drivers.emulated.modbus_wire import ModbusRtuWire, ModbusSlave, ModbusTcpWire
 from drivers.emulated.scpi_lan import hislip_server, vxi11_server
 from drivers.emulated.scpi_wire import SerialWire, WireFaults, WireServer, socket_server
 from drivers.emulated.wires import SLOW_S, Place, Wire
@@ -87,14 +87,6 @@ class ScpiWire(Wire):
                     self._serial.line.unplug()
 
 
-class _Line(Protocol):
-    """What ModbusTcpWire and its serial sister have in common."""
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-
 class ModbusWire(Wire):
     """The relay or the reference meter, with the registers that the rig file gives it."""
 
@@ -111,29 +103,29 @@ class ModbusWire(Wire):
             self._attach_meter()
         else:
             raise place.wrong("this Modbus device is neither relay nor meter", "Name it in the rig's supply path")
-        self._line: _Line | None = None
+        self._tcp: ModbusTcpWire | None = None
+        self._serial: ModbusRtuWire | None = None
 
     async def start(self) -> Mapping[str, Any]:
         """Listen, or plug the line in."""
         place = self.place
         if place.spec.kind == "modbus-tcp":
-            tcp = ModbusTcpWire([self._slave], place.world.schedule, host=place.spec.host, port=place.spec.port)
-            self._line = tcp
-            await tcp.start()
-            resource = f"tcp://{place.spec.host}:{tcp.port}?device={_DEVICE_ID}"
+            self._tcp = ModbusTcpWire([self._slave], place.world.schedule, host=place.spec.host, port=place.spec.port)
+            await self._tcp.start()
+            resource = f"tcp://{place.spec.host}:{self._tcp.port}?device={_DEVICE_ID}"
         else:
-            from drivers.emulated.modbus_rtu_wire import ModbusRtuWire
-
             rng = place.world.schedule.random(f"line of {place.name}")
-            self._line = ModbusRtuWire([self._slave], place.world.schedule, place.link, rng)
-            await self._line.start()
+            self._serial = ModbusRtuWire(place.link, [self._slave], place.world.schedule, rng)
+            self._serial.plug()
             resource = f"rtu://{place.link}?device={_DEVICE_ID}"
         return self._settings | {"resource": resource}
 
     async def close(self) -> None:
         """Free the line."""
-        if self._line is not None:
-            await self._line.stop()
+        if self._tcp is not None:
+            await self._tcp.stop()
+        if self._serial is not None:
+            self._serial.close()
 
     async def fail(self, fault: Fault) -> None:
         """Fall silent, or let the contact stick."""

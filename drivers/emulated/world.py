@@ -69,6 +69,7 @@ class World:
         duts: the devices under test.
         clock: true time.
         loop: timers.
+        outbox: takes what the DCC sends to its Users, until another one is set.
 
     Attributes:
         outbox: takes what the DCC sends to its Users.
@@ -88,8 +89,9 @@ class World:
         duts: Mapping[str, Dut],
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
+        outbox: Callable[[bytes], None] = lambda document: None,
     ) -> None:
-        self.outbox: Callable[[bytes], None] = lambda document: None
+        self.outbox = outbox
         self.hertz: Callable[[], float] = lambda: 50.0
         self.spec, self.faults = spec, faults
         self.schedule = Schedule(loop, seed)
