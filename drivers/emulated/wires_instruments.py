@@ -117,7 +117,8 @@ class ModbusWire(Wire):
             rng = place.world.schedule.random(f"line of {place.name}")
             self._serial = ModbusRtuWire(place.link, [self._slave], place.world.schedule, rng)
             self._serial.plug()
-            resource = f"rtu://{place.link}?device={_DEVICE_ID}"
+            # A pseudo-terminal takes no parity.
+            resource = f"rtu://{place.link}?parity=N&device={_DEVICE_ID}"
         return self._settings | {"resource": resource}
 
     async def close(self) -> None:
