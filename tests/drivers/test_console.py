@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -484,3 +485,11 @@ def test_ordinary_patterns_are_allowed(text: str) -> None:
 def test_braces_can_be_sent() -> None:
     command = CommandConfig(send="set {{{name}}}", arguments={"name": compile_pattern(r"\w+")})
     assert command.render({"name": "x"}) == "set {x}"
+
+
+def test_the_documented_example_is_a_description() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "console.md").read_text()
+    example = yaml.load(page.split("```")[1].removeprefix("yaml"), yaml.BaseLoader)
+    assert example.pop("driver") == "console"
+    config = ConsoleConfig.model_validate(example)
+    assert config.commands["supply"].render({"state": "arm"}) == "supply arm"

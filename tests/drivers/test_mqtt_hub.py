@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -494,3 +495,11 @@ async def test_two_runs_give_the_same_events() -> None:
 def test_bad_configurations_are_refused(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         HubConfig.model_validate({"host": "127.0.0.1"} | fields)
+
+
+def test_the_documented_example_is_a_description() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "comms-hub-mqtt.md").read_text()
+    example = yaml.load(page.split("    hub:\n")[1].split("\n\n")[0], yaml.BaseLoader)
+    assert example.pop("driver") == "mqtt_hub"
+    assert HubConfig.model_validate(example).where == "mqtts://broker.lab:8883"
+    assert read("power", page.split("    {")[1].splitlines()[0].join(("{", "")).encode())
