@@ -265,8 +265,9 @@ class Dcc:
             return
         for meter in self.inventory.of_type(DeviceType.ESME, DeviceType.GSME):
             operator = self._users.get(self._serves(meter, "operator") or hub)
-            if operator is not None and meter.mpxn:
-                body = {"comms_hub_device_id": hub, "start_date_time": start, "mpxn": meter.mpxn}
+            mpxn = self.inventory.metering_point(meter)
+            if operator is not None and mpxn:
+                body = {"comms_hub_device_id": hub, "start_date_time": start, "mpxn": mpxn}
                 self._mail.dcc_alert("AD1", "PowerOutageEvent", body, operator)
 
     def from_device(self, sent: Sent) -> None:
@@ -306,6 +307,7 @@ class Dcc:
         faults = self._world.faults
         entry = self.inventory.find(request.params["device_id"])
         if ok and entry is not None:
+            entry.mpxn = request.params.get("import_mpxn", entry.mpxn)
             if request.params["request_type"] == "Add" and entry.status == PENDING:
                 entry.status = WHITELISTED
             elif request.params["request_type"] == "Remove" and entry.status in (WHITELISTED, INSTALLED):

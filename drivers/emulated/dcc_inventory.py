@@ -52,8 +52,13 @@ class Entry:
 
 @dataclass(slots=True)
 class Inventory:
-    """Every device that the DCC knows, in the order in which it came to know them."""
+    """Every device that the DCC knows, in the order in which it came to know them.
 
+    Attributes:
+        metering_points: what registration data say of each meter, for what no Service Request has told.
+    """
+
+    metering_points: dict[Eui64, str] = field(default_factory=dict)
     _entries: dict[Eui64, Entry] = field(default_factory=dict)
 
     @classmethod
@@ -61,6 +66,8 @@ class Inventory:
         """The inventory of a bench: each device with its status; "unknown" ones are left out."""
         inventory = cls()
         for dut, status in duts:
+            if dut.mpxn:
+                inventory.metering_points[dut.eui] = dut.mpxn
             if status != "unknown":
                 inventory.add(
                     Entry(dut.eui, dut.type, status, dut.manufacturer, dut.model, dut.firmware, mpxn=dut.mpxn)
@@ -70,6 +77,10 @@ class Inventory:
     def find(self, eui: Eui64) -> Entry | None:
         """The entry of a device, or None."""
         return self._entries.get(eui)
+
+    def metering_point(self, entry: Entry) -> str | None:
+        """The MPxN of a meter, from a Service Request or from registration data; None if nobody knows it."""
+        return entry.mpxn or self.metering_points.get(entry.eui)
 
     def of_type(self, *types: DeviceType) -> list[Entry]:
         """Every device of some types."""
