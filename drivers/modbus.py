@@ -146,7 +146,7 @@ class ModbusLine:
                 self._drop(str(error))
                 if isinstance(error, _Unreadable):
                     raise DeviceError(f"what it answers is garbled: {error.string}") from None
-                raise DeviceLost(f"the line broke: {self._cause or error}") from None
+                raise DeviceLost(f"the line broke: {error}") from None
             except asyncio.CancelledError:
                 self._upset(timeout_s)
                 raise
@@ -182,7 +182,7 @@ class ModbusLine:
                 f"cannot open {self.address.line}: {self._cause}",
                 next_step="Check that it is plugged in and switched on, and the resource in the rig file",
             )
-        self._client = client
+        self._client, self._cause = client, ""
         return client
 
     def _make_client(self) -> ModbusBaseClient:

@@ -490,6 +490,6 @@ def test_braces_can_be_sent() -> None:
 def test_the_documented_example_is_a_description() -> None:
     page = (Path(__file__).parents[2] / "docs" / "console.md").read_text()
     example = yaml.load(page.split("```")[1].removeprefix("yaml"), yaml.BaseLoader)
-    assert example.pop("driver") == "console"
+    assert example.pop("driver") == "serial-console"
     config = ConsoleConfig.model_validate(example)
     assert config.commands["supply"].render({"state": "arm"}) == "supply arm"

@@ -500,6 +500,6 @@ def test_bad_configurations_are_refused(fields: dict[str, Any], words: str) -> N
 def test_the_documented_example_is_a_description() -> None:
     page = (Path(__file__).parents[2] / "docs" / "comms-hub-mqtt.md").read_text()
     example = yaml.load(page.split("    hub:\n")[1].split("\n\n")[0], yaml.BaseLoader)
-    assert example.pop("driver") == "mqtt_hub"
+    assert example.pop("driver") == "mqtt-hub"
     assert HubConfig.model_validate(example).where == "mqtts://broker.lab:8883"
     assert read("power", page.split("    {")[1].splitlines()[0].join(("{", "")).encode())
