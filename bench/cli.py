@@ -111,15 +111,16 @@ def run(
     finished = runner.execute(rig, planned, options, TerminalOperator(), reporter)
     code = runner.overall_exit_code(finished, len(planned))
     reports = [(item, _verify(item.bundle, own=True)) for item in finished]
-    if any(not report.ok for _, report in reports):
+    if any(report.problem for _, report in reports):
         code = max(code, _EXIT_UNDECIDED)
     if as_json_:
-        runs = [runner.as_json(item) | {"evidence": report.level} for item, report in reports]
+        runs = [runner.as_json(item) | {"evidence": report.level.value} for item, report in reports]
         click.echo(json.dumps({"exit_code": code, "runs": runs}, indent=2))
     else:
         click.echo("\nEvidence")
         for item, report in reports:
-            click.echo(f"  {item.result.verdict.value:9}  {item.bundle}  {report.summary}")
+            click.echo(f"  {item.result.verdict.value:9}  {item.bundle}  {report.problem or report.level.value}")
+        click.echo(f"  signed by {runner.bench_key(options.state).fingerprint}, this bench's own key")
     sys.exit(code)
 
 
@@ -211,11 +212,16 @@ def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], as_json_: bool) 
     """Check evidence offline: every file, the journal's chain, the signature. Exit code 1 if anything is wrong."""
     reports = [(bundle, _verify(bundle, trusted)) for bundle in bundles]
     if as_json_:
-        click.echo(json.dumps([{"bundle": str(bundle)} | report.as_json() for bundle, report in reports], indent=2))
+        from dataclasses import asdict
+
+        documents = [
+            {"bundle": str(bundle)} | asdict(report) | {"compliance": report.compliance} for bundle, report in reports
+        ]
+        click.echo(json.dumps(documents, indent=2))
     else:
         for bundle, report in reports:
-            click.echo(f"{bundle}: {report.summary}")
-    sys.exit(0 if all(report.ok for _, report in reports) else 1)
+            click.echo(f"{bundle}: {report}")
+    sys.exit(1 if any(report.problem for _, report in reports) else 0)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,17 @@ is a result.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.capabilities import HanSniffer
 from bench.clock import ClockKind, Instant
-from bench.errors import BenchError, ClockError, LimitExceeded
+from bench.errors import BenchError, ClockError, LimitExceeded, UnsafeError
 from bench.expectations import StepWatch, first_problem
 from bench.monitors import Monitors
 from bench.quantities import format_duration
+from bench.request_params import NothingSaved
 from bench.rig import RigSession
 from bench.runbook import Placed, PlacedPrecondition, Runbook, Step
 from bench.safety import reach
@@ -60,6 +61,7 @@ class RunResult:
 
     Attributes:
         safe: whether the rig's park state, or after an abort its safe state, was confirmed by read-back.
+        parked: whether the rig was left parked, so that another run may follow.
         findings: what was odd and did not by itself fail the run.
     """
 
@@ -67,6 +69,7 @@ class RunResult:
     verdict: Verdict
     reason: str
     safe: bool
+    parked: bool
     steps: list[StepResult] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
 
@@ -89,24 +92,30 @@ class Engine:
         self._stage = Stage(session, operator)
         self._barrier = barrier
         self._watches: list[StepWatch] = []
+        self._watch: StepWatch | None = None
         self._loose: list[Sighting] = []
         self._results: list[StepResult] = []
         self._findings: list[str] = []
         self._problems: list[tuple[Verdict, str]] = []
-        self._body: asyncio.Task[bool] | None = None
+        self._body: asyncio.Task[None] | None = None
         self._safe: asyncio.Task[bool] | None = None
-        self._abort_reason = ""
+        self._parked = False
+        self._abort_reason: str | None = None
 
     def abort(self, reason: str) -> None:
         """Start the safe state now, and stop the run; the first reason is kept. Callable from a signal handler."""
-        if self._safe is None:
+        if self._abort_reason is None:
             self._abort_reason = reason
+            self._make_safe()
             self._session.stream.emit("engine", "run", {"state": "abort", "reason": reason})
+            if self._body is not None:
+                self._body.cancel()
+
+    def _make_safe(self) -> None:
+        if self._safe is None:
             self._safe = asyncio.create_task(
                 reach(self._session, "safe", self._session.rig.file.safe), name="safe state"
             )
-            if self._body is not None:
-                self._body.cancel()
 
     async def run(self) -> RunResult:
         """Carry the runbook out.
@@ -115,65 +124,66 @@ class Engine:
 
         Raises:
             StorageError: the journal cannot be written; the rig was brought to its safe state.
+            UnsafeError: that, or another error in the bench, and the safe state was not confirmed.
         """
         unwatch = self._session.watch(self._on_sighting)
         monitors = asyncio.create_task(Monitors(self._session, self.abort).run(), name="monitors")
+        monitors.add_done_callback(self._monitors_ended)
         self._body = asyncio.create_task(self._whole(), name=f"run {self._runbook.name}")
-        try:
-            parked = await self._outcome(self._body)
-            safe = await self._homecoming(parked)
-        finally:
-            monitors.cancel()
-            await asyncio.gather(monitors, return_exceptions=True)
-            unwatch()
+        if self._abort_reason is not None:
+            self._body.cancel()
+        await self._end_of(self._body)
+        error = None if self._body.cancelled() else self._body.exception()
+        if error is not None:
+            self.abort(f"an error in the bench: {error!r}")
+        elif self._body.cancelled() and self._abort_reason is None:
+            self.abort("something inside the bench cancelled the run")
+        monitors.cancel()
+        await self._end_of(monitors)
+        if self._safe is not None:
+            await self._end_of(self._safe)
+        unwatch()
+        safe = self._safe is None or self._safe.result()
+        if error is not None:
+            if not safe:
+                raise UnsafeError(
+                    f"{error}; and the safe state of the rig was not confirmed", next_step="Look at the bench"
+                ) from error
+            raise error
         return self._conclude(safe)
 
-    async def _outcome(self, body: asyncio.Task[bool]) -> bool:
-        """Whether the body ended by itself and the rig was parked."""
-        while not body.done():
+    async def _end_of(self, task: asyncio.Task[Any]) -> None:
+        """Wait for a task to end; being cancelled meanwhile aborts the run, and a second time changes nothing."""
+        while not task.done():
             try:
-                await asyncio.wait([body])
+                await asyncio.wait([task])
             except asyncio.CancelledError:
                 self.abort("the run was cancelled")
-        if body.cancelled():
-            return False
-        error = body.exception()
-        if error is None:
-            return body.result()
-        self.abort(f"an error in the bench: {error!r}")
-        assert self._safe is not None
-        await self._safe
-        raise error
 
-    async def _homecoming(self, parked: bool) -> bool:
-        if self._safe is None and not parked:
-            self._problem(Verdict.UNDECIDED, "the park state was not confirmed")
-            self._safe = asyncio.create_task(
-                reach(self._session, "safe", self._session.rig.file.safe), name="safe state"
-            )
-        if self._safe is None:
-            return True
-        while not self._safe.done():
-            # A second Ctrl-C does not stop the way to safety.
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([self._safe])
-        return self._safe.result()
+    def _monitors_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            self.abort(f"nothing watches the limits any more: {error}")
 
-    async def _whole(self) -> bool:
-        """The run from preconditions to the parked rig; returns whether it is parked."""
+    async def _whole(self) -> None:
+        """The run from preconditions to the parked rig."""
         self._check_clock()
         ready = await self._establish()
         ready = ready and await self._group("setup", self._runbook.setup)
         if ready:
             await self._group("step", self._runbook.steps)
         else:
-            self._block(self._runbook.steps)
+            self._block("step", self._runbook.steps)
         if not await self._group("teardown", self._runbook.teardown, go_on=True):
             self._problem(Verdict.FAILED, "teardown did not put everything back")
-        parked = await reach(self._session, "park", self._session.rig.file.park)
+        self._parked = await reach(self._session, "park", self._session.rig.file.park)
+        if not self._parked:
+            # At once, and not after the drain: nobody knows what state the rig is in.
+            self._problem(Verdict.UNDECIDED, "the park state was not confirmed")
+            self._make_safe()
         await self._drain()
         self._check_clock()
-        return parked
 
     async def _establish(self) -> bool:
         for item in self._runbook.preconditions:
@@ -189,12 +199,14 @@ class Engine:
             item.where,
             "check",
         )
+        watch = self._new_watch(check.step)
         try:
-            watch = self._new_watch(check.step)
             status = await read_inventory(self._stage, condition.inventory, condition.user, watch)
         except BenchError as error:
             self._problem(Verdict.UNDECIDED, f"{condition.title}: {error}")
             return False
+        finally:
+            self._note_oddities(watch)
         holds = status in condition.inventory.status
         text = f"{condition.title}: {condition.inventory.device} is {status}"
         self._session.stream.emit("engine", "precondition", {"text": text, "holds": holds})
@@ -210,14 +222,14 @@ class Engine:
             result = await self._step(group, placed)
             passed = passed and result.verdict.passed
             if not passed and not go_on:
-                self._block(steps[index + 1 :])
+                self._block(group, steps[index + 1 :])
                 break
         return passed
 
-    def _block(self, steps: Sequence[Placed]) -> None:
+    def _block(self, group: str, steps: Sequence[Placed]) -> None:
         for placed in steps:
             now = self._session.clock.now()
-            self._finish(StepResult("step", placed, Verdict.BLOCKED, "", "an earlier step did not pass", now, now))
+            self._finish(StepResult(group, placed, Verdict.BLOCKED, "", "an earlier step did not pass", now, now))
 
     def _new_watch(self, step: Step) -> StepWatch:
         sniffers = [driver for driver in self._session.drivers.values() if isinstance(driver, HanSniffer)]
@@ -226,9 +238,10 @@ class Engine:
             self._session.stream,
             self._session.parties,
             tolerance_ns=round(self._session.rig.file.clock.device_tolerance * _NS),
-            can_witness=any(sniffer.can_see() for sniffer in sniffers),
+            can_witness=lambda: any(sniffer.can_see() for sniffer in sniffers),
         )
         self._watches.append(watch)
+        self._watch = watch
         return watch
 
     async def _step(self, group: str, placed: Placed) -> StepResult:
@@ -250,24 +263,34 @@ class Engine:
                 summary = await perform(self._stage, step, watch)
                 watch.verb_ended(clock.now())
                 verdict = await watch.settle()
-                self._save(step, watch)
+                self._save(watch)
+        except asyncio.CancelledError:
+            self._finish(StepResult(group, placed, Verdict.UNDECIDED, summary, "interrupted", began, clock.now()))
+            raise
         except StepFailed as error:
             verdict, reason = Verdict.FAILED, str(error)
+        except NothingSaved as error:
+            # What was never read was never changed: there is nothing to put back.
+            verdict = Verdict.SKIPPED if group == "teardown" else Verdict.UNDECIDED
+            summary, reason = ("", str(error)) if verdict is Verdict.UNDECIDED else (str(error), "")
         except LimitExceeded as error:
             verdict, reason = Verdict.FAILED, str(error)
             self.abort(str(error))
         except BenchError as error:
             verdict, reason = Verdict.UNDECIDED, str(error)
-        outcomes = [*watch.expected, *watch.forbidden]
+        outcomes = watch.outcomes()
         reason = "; ".join(part for part in (reason, first_problem(outcomes)) if part)
         latencies = tuple(
             (outcome.label, outcome.latency_ns, outcome.uncertainty_ns or 0)
-            for outcome in watch.expected
+            for outcome in watch.expectations()
             if outcome.latency_ns is not None
         )
         result = StepResult(group, placed, verdict, summary, reason, began, clock.now(), latencies)
         self._note_oddities(watch)
         self._finish(result)
+        if self._abort_reason is not None:
+            # Before the next verb sends its first byte.
+            raise asyncio.CancelledError
         await self._barrier()
         return result
 
@@ -279,14 +302,17 @@ class Engine:
         watch.anchor("stimulus", self._session.clock.now())
         return "" if status in step.only_if.status else f"{step.only_if.device} is {status}"
 
-    def _save(self, step: Step, watch: StepWatch) -> None:
-        if step.send is None or step.send.save is None:
-            return
-        wanted = watch.request_ids.get(step.send.service_request)
-        for sighting in reversed(watch.sightings):
-            if sighting.kind == "response" and sighting.data.get("request_id") == wanted and sighting.data.get("gbcs"):
-                self._stage.saved[step.send.save] = sighting.data["gbcs"].get("values") or {}
-                return
+    def _save(self, watch: StepWatch) -> None:
+        for part in watch.everyone():
+            send = part.step.send
+            if send is None or send.save is None:
+                continue
+            wanted = part.request_ids.get(send.service_request)
+            for sighting in part.sightings:
+                data = sighting.data
+                genuine = data.get("request_id") == wanted and data.get("signature") == "valid"
+                if sighting.kind == "response" and genuine and data.get("gbcs"):
+                    self._stage.saved[send.save] = data["gbcs"].get("values") or {}
 
     def _finish(self, result: StepResult) -> None:
         self._results.append(result)
@@ -309,13 +335,16 @@ class Engine:
         )
 
     def _on_sighting(self, sighting: Sighting) -> None:
-        """Give a sighting to the step that runs; the drain and the pauses between steps have none."""
-        if self._watches:
-            self._watches[-1].see(sighting)
+        """Give a sighting to the step that runs; in the pauses between steps, and while parking, there is none."""
+        if self._watch is not None:
+            self._watch.see(sighting)
         elif sighting.is_alert:
             self._loose.append(sighting)
 
     def _note_oddities(self, watch: StepWatch) -> None:
+        """Judge what came beside what was expected, and end the watch."""
+        self._watch = None
+        self._findings.extend(watch.findings)
         for sighting, oddity in watch.unexplained():
             label = sighting.label(self._session.parties)
             if any(earlier.allows(sighting) for earlier in self._watches):
@@ -360,7 +389,7 @@ class Engine:
         self._session.stream.emit("engine", "finding", {"text": text})
 
     def _conclude(self, safe: bool) -> RunResult:
-        if self._abort_reason:
+        if self._abort_reason is not None:
             self._problem(Verdict.UNDECIDED, f"aborted: {self._abort_reason}")
         if self._session.ledger.fault:
             self._problem(
@@ -377,4 +406,5 @@ class Engine:
         ]
         texts = [text for _, text in self._problems]
         reason = "; ".join(dict.fromkeys([*(r for r in reasons if "an earlier step" not in r), *texts]))
-        return RunResult(self._runbook, verdict, reason, safe, self._results, self._findings)
+        parked = self._parked and self._safe is None
+        return RunResult(self._runbook, verdict, reason, safe, parked, self._results, self._findings)

@@ -25,10 +25,15 @@ _A_DAY = timedelta(days=1)
 _QUANTITIES = {"_threshold": "voltage", "_period": "duration"}
 
 
+class NothingSaved(UsageError):
+    """A value is asked for that no earlier step of the run has saved."""
+
+
 def resolve(text: str, parties: Parties, saved: Mapping[str, Mapping[str, Any]]) -> str:
     """Fill in `${DEVICE.FIELD}` and `${saved.NAME.KEY}`.
 
     Raises:
+        NothingSaved: no step has saved it.
         UsageError: nothing has that name.
     """
 
@@ -38,7 +43,7 @@ def resolve(text: str, parties: Parties, saved: Mapping[str, Mapping[str, Any]])
             step, _, key = key.partition(".")
             values = saved.get(step, {})
             if key not in values:
-                raise UsageError(
+                raise NothingSaved(
                     f"nothing was saved as {match[1]!r}", next_step=f"Saved: {', '.join(values) or 'nothing'}"
                 )
             return str(values[key])
@@ -118,7 +123,11 @@ def _known(
         add = given.get("request_type", "Add") == "Add"
         if add and device.install_code is None:
             raise UsageError(f"the DUT file does not say the install code of {device.name}")
-        return {"device_id": device.eui} | ({"install_code": device.install_code} if add else {})
+        if not add:
+            return {"device_id": device.eui}
+        added = {"device_id": device.eui, "install_code": device.install_code}
+        # Without its MPxN the inventory has no metering point for the device, and no operator to send AD1 to.
+        return added | ({"import_mpxn": device.mpxn} if device.mpxn else {})
     if variant in ("8.2", "8.3", "8.4"):
         return {"device_id": device.eui}
     if variant in ("8.7.1", "8.7.2", "8.8.1", "8.8.2"):

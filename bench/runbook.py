@@ -136,10 +136,15 @@ class Measure(Part):
 
 
 class Inventory(Part):
-    """Ask the Smart Metering Inventory (8.2) for a device; "absent" stands for a device it does not know."""
+    """Ask the Smart Metering Inventory (8.2) for a device; "absent" stands for a device it does not know.
+
+    Attributes:
+        within: how long to go on asking until it says so; once, if not given.
+    """
 
     device: str
     status: tuple[str, ...] = Field(min_length=1)
+    within: SecondsField = 0.0
 
     @model_validator(mode="before")
     @classmethod

@@ -24,6 +24,7 @@ from bench.rig import RigSession
 from bench.runbook import Inventory, Measure, Send, Step, Supply
 
 INVENTORY_REQUEST = "8.2"
+INVENTORY_POLL_S = 5.0
 
 
 class StepFailed(BenchError):
@@ -112,7 +113,12 @@ async def _request(stage: Stage, send: Send, user: str, target: Dut | None, watc
 
 async def _inventory(stage: Stage, step: Step, watch: StepWatch) -> str:
     assert step.inventory is not None and step.user is not None
+    clock = stage.session.clock
+    deadline_ns = clock.now().mono_ns + round(step.inventory.within * 1e9)
     status = await read_inventory(stage, step.inventory, step.user, watch)
+    while status not in step.inventory.status and clock.now().mono_ns < deadline_ns:
+        await clock.sleep(INVENTORY_POLL_S)
+        status = await read_inventory(stage, step.inventory, step.user, watch)
     if status not in step.inventory.status:
         raise StepFailed(f"the inventory says {step.inventory.device} is {status}, not {_or(step.inventory.status)}")
     return f"{step.inventory.device} is {status}"
