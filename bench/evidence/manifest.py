@@ -191,7 +191,7 @@ def is_bundle_path(path: str) -> bool:
     """Whether a path stays inside a bundle, has one spelling only, and can be the name of a file."""
     parts = PurePosixPath(path).parts
     plain = path == "/".join(parts) and all(part not in (".", "..") for part in parts)
-    return bool(parts) and plain and not path.startswith("/") and path.isprintable() and "\\" not in path
+    return bool(parts) and plain and not path.startswith("/") and path.isprintable() and not {'"', "\\"} & set(path)
 
 
 def file_entries(files: Mapping[str, tuple[int, str]]) -> tuple[FileEntry, ...]:

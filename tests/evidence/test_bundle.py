@@ -146,6 +146,7 @@ async def test_secrets_are_nowhere_in_the_bundle(tmp_path: Path, bench_key: Benc
         "a/",
         "",
         "a\\b",
+        'a"b',
         "a\nb",
     ],
 )
