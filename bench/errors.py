@@ -43,6 +43,10 @@ class LimitExceeded(BenchError):
     """A limit of the rig would be, or has been, broken."""
 
 
+class UnsafeError(BenchError):
+    """The rig was to be made safe, and did not confirm it (exit code 4)."""
+
+
 class ClockError(BenchError):
     """Time cannot be trusted: the clock was stepped, or virtual time cannot work on this machine."""
 

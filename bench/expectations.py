@@ -9,7 +9,7 @@ that a device dates before it, satisfies anything.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from bench.events import EventStream
 from bench.parties import Parties
 from bench.quantities import format_duration
 from bench.runbook import Expect, Forbid, Step
-from bench.sightings import Sighting, device_name, is_about, objections
+from bench.sightings import Sighting, device_name, is_about, objections, value_objections
 from bench.verdict import Verdict, gravest
 
 _NS = 1_000_000_000
@@ -53,25 +53,62 @@ class StepWatch:
         stream: where outcomes are reported.
         parties: who is who.
         tolerance_ns: how far a device's own clock may be off for its time stamps to be plausible.
-        can_witness: whether the HAN sniffer can see now.
+        can_witness: whether a HAN sniffer can see now; asked when the step begins and when something is missed.
+
+    Attributes:
+        step: as given.
+        sightings: all that came.
+        request_ids: RequestIDs of what the step sent, by Service Request variant.
+        parts: watches of the steps that a `parallel` step does at once.
+        findings: what was odd, but for unexplained alerts.
     """
 
     def __init__(
-        self, step: Step, stream: EventStream, parties: Parties, *, tolerance_ns: int, can_witness: bool
+        self, step: Step, stream: EventStream, parties: Parties, *, tolerance_ns: int, can_witness: Callable[[], bool]
     ) -> None:
-        self._step = step
+        self.step = step
         self._stream = stream
         self._clock: Clock = stream.clock
         self._parties = parties
         self._tolerance_ns = tolerance_ns
         self._can_witness = can_witness
+        self._saw_at_first = can_witness()
         self._anchors: dict[str, Anchor] = {}
         self._verb_ended = False
         self._news = asyncio.Event()
+        self._used: set[int] = set()
+        self.parts: list[StepWatch] = []
+        self.findings: list[str] = []
         self.sightings: list[Sighting] = []
         self.request_ids: dict[str, str] = {}
         self.expected = [Outcome(item.label) for item in step.expect]
         self.forbidden = [Outcome(f"no {item.label}") for item in step.forbid]
+
+    def part(self, step: Step) -> StepWatch:
+        """A watch for one of the steps that this one does at once: what comes, comes to it too."""
+        if step.user is None:
+            step = step.model_copy(update={"user": self.step.user})
+        part = StepWatch(
+            step, self._stream, self._parties, tolerance_ns=self._tolerance_ns, can_witness=self._can_witness
+        )
+        # One stream of messages, of which each is what one expectation waits for; parts are settled in turn.
+        part.sightings, part.findings, part._used, part._news = self.sightings, self.findings, self._used, self._news
+        self.parts.append(part)
+        return part
+
+    def everyone(self) -> Iterator[StepWatch]:
+        """This watch, and those of its parts."""
+        yield self
+        for part in self.parts:
+            yield from part.everyone()
+
+    def expectations(self) -> list[Outcome]:
+        """What became of every expectation, of the parts too."""
+        return [outcome for watch in self.everyone() for outcome in watch.expected]
+
+    def outcomes(self) -> list[Outcome]:
+        """What became of every expectation and prohibition, of the parts too."""
+        return [outcome for watch in self.everyone() for outcome in (*watch.expected, *watch.forbidden)]
 
     def anchor(self, name: str, at: Instant, uncertainty_ns: int = 0) -> None:
         """Say when something happened that windows count from; a later one replaces an earlier one."""
@@ -94,6 +131,12 @@ class StepWatch:
 
     async def settle(self) -> Verdict:
         """Wait until every expectation and prohibition is decided, and return the gravest verdict."""
+        await self._settle()
+        for part in self.parts:
+            await part.settle()
+        return gravest(outcome.verdict or Verdict.PASSED for outcome in self.outcomes())
+
+    async def _settle(self) -> None:
         while True:
             self._news.clear()
             self._judge()
@@ -107,13 +150,12 @@ class StepWatch:
                     await self._news.wait()
             except TimeoutError:
                 continue
-        return gravest(outcome.verdict or Verdict.PASSED for outcome in (*self.expected, *self.forbidden))
 
     def _next_deadline(self) -> int | None:
         """When the next undecided window ends; None once all is decided, or a failure makes waiting pointless."""
         deadlines = []
-        items: tuple[Expect | Forbid, ...] = (*self._step.expect, *self._step.forbid)
-        for item, outcome in zip(items, self._outcomes(), strict=True):
+        items: tuple[Expect | Forbid, ...] = (*self.step.expect, *self.step.forbid)
+        for item, outcome in zip(items, (*self.expected, *self.forbidden), strict=True):
             if outcome.verdict is Verdict.FAILED:
                 return None
             if outcome.verdict is None:
@@ -121,9 +163,6 @@ class StepWatch:
                 if window is not None:
                     deadlines.append(window[1])
         return min(deadlines, default=None)
-
-    def _outcomes(self) -> tuple[Outcome, ...]:
-        return (*self.expected, *self.forbidden)
 
     def _window(self, item: Expect | Forbid) -> tuple[Anchor, int] | None:
         anchor = self._anchors.get(item.after)
@@ -133,15 +172,14 @@ class StepWatch:
         return anchor, anchor.at.mono_ns + round(length_s * _NS)
 
     def _judge(self) -> None:
-        used = {id(outcome.by) for outcome in self.expected if outcome.by is not None}
-        for item, outcome in zip(self._step.expect, self.expected, strict=True):
+        for item, outcome in zip(self.step.expect, self.expected, strict=True):
             if outcome.verdict is None:
-                self._judge_expected(item, outcome, used)
-        for prohibition, outcome in zip(self._step.forbid, self.forbidden, strict=True):
+                self._judge_expected(item, outcome)
+        for prohibition, outcome in zip(self.step.forbid, self.forbidden, strict=True):
             if outcome.verdict is None:
                 self._judge_forbidden(prohibition, outcome)
 
-    def _judge_expected(self, item: Expect, outcome: Outcome, used: set[int]) -> None:
+    def _judge_expected(self, item: Expect, outcome: Outcome) -> None:
         window = self._window(item)
         if window is None:
             if self._verb_ended:
@@ -151,13 +189,13 @@ class StepWatch:
         anchor, deadline_ns = window
         misses = []
         for sighting in self.sightings:
-            if id(sighting) in used or not is_about(sighting, item, self.request_ids):
+            if id(sighting) in self._used or not is_about(sighting, item, self.request_ids):
                 continue
             reasons = self._objections(sighting, item, anchor, deadline_ns)
             if reasons:
                 misses.append(f"{sighting.label(self._parties)}: {'; '.join(reasons)}")
                 continue
-            used.add(id(sighting))
+            self._used.add(id(sighting))
             outcome.verdict, outcome.by = Verdict.PASSED, sighting
             outcome.latency_ns = sighting.at_ns - anchor.at.mono_ns
             outcome.uncertainty_ns = anchor.uncertainty_ns
@@ -167,7 +205,7 @@ class StepWatch:
             self._miss(item, outcome, misses)
 
     def _miss(self, item: Expect, outcome: Outcome, misses: list[str]) -> None:
-        if item.han is not None and not self._can_witness:
+        if item.han is not None and not (self._saw_at_first and self._can_witness()):
             optional = item.witness == "optional"
             outcome.verdict = Verdict.PASSED if optional else Verdict.UNDECIDED
             outcome.reason = "the witness was unavailable, which is not the same as absent"
@@ -197,6 +235,8 @@ class StepWatch:
                 continue
             if item.code is not None and sighting.data.get("response_code") != item.code:
                 continue
+            if value_objections(sighting, item):
+                continue
             if anchor.at.mono_ns <= sighting.at_ns <= deadline_ns:
                 outcome.verdict, outcome.by = Verdict.FAILED, sighting
                 after_ns = sighting.at_ns - anchor.at.mono_ns
@@ -215,7 +255,7 @@ class StepWatch:
         reasons = objections(
             sighting,
             item,
-            user=self._step.user,
+            user=self.step.user,
             parties=self._parties,
             request_ids=self.request_ids,
             request=item.request,
@@ -252,7 +292,7 @@ class StepWatch:
 
     def unexplained(self) -> list[tuple[Sighting, str]]:
         """Alerts of this step that were neither expected nor allowed, each with what is odd about it."""
-        explained = {id(outcome.by) for outcome in self._outcomes() if outcome.by is not None}
+        explained = {id(outcome.by) for outcome in self.outcomes() if outcome.by is not None}
         found = []
         for sighting in self.sightings:
             if not sighting.is_alert or id(sighting) in explained or self.allows(sighting):
@@ -263,20 +303,20 @@ class StepWatch:
     def allows(self, sighting: Sighting) -> bool:
         """Whether the step says that this may come beside what it expects."""
         return not sighting.is_replay and any(
-            is_about(sighting, match, self.request_ids)
+            is_about(sighting, match, watch.request_ids)
             and not objections(
-                sighting, match, user=self._step.user, parties=self._parties, request_ids=self.request_ids
+                sighting, match, user=watch.step.user, parties=self._parties, request_ids=watch.request_ids
             )
-            for match in self._step.allow
+            for watch in self.everyone()
+            for match in watch.step.allow
         )
 
     def repeats(self, sighting: Sighting) -> bool:
-        """Whether it says again what already satisfied an expectation of this step."""
-        for item, outcome in zip(self._step.expect, self.expected, strict=True):
+        """Whether it says again, to the same User, what already satisfied an expectation of this step."""
+        for outcome in self.expectations():
             if outcome.by is None or outcome.by is sighting or not sighting.is_alert:
                 continue
-            first, again = outcome.by.data, sighting.data
-            if is_about(sighting, item, self.request_ids) and first.get("device") == again.get("device"):
+            if all(outcome.by.data.get(key) == sighting.data.get(key) for key in ("code", "device", "user")):
                 return True
         return False
 
@@ -297,6 +337,7 @@ class StepWatch:
         self._stream.emit("engine", "expectation", data)
 
     def _finding(self, text: str) -> None:
+        self.findings.append(text)
         self._stream.emit("engine", "finding", {"text": text})
 
 

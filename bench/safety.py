@@ -54,6 +54,9 @@ async def _one_device(
         reason = f"not confirmed within {deadline_s:g} s"
     except BenchError as error:
         reason = str(error)
+    except Exception as error:
+        # Whatever is wrong with one driver, the other devices still get their part.
+        reason = repr(error)
     session.stream.emit("engine", name, {"state": "unconfirmed", "device": device, "reason": reason})
     return False
 

@@ -110,7 +110,8 @@ def is_about(sighting: Sighting, match: Match, request_ids: Mapping[str, str]) -
         return bool(data["code"] == match.dcc_alert)
     if kind == "han":
         return bool(data["stage"] == match.han)
-    return all(key in data for key in match.hub or {})
+    # Each event carries the hub's whole state; it is news only of what changed, and old news if it was retained.
+    return data.get("changed") in (match.hub or {}) and not data.get("retained")
 
 
 def objections(
@@ -161,11 +162,12 @@ def objections(
             reasons.append(f"the device answered with an error: {content.get('detail') or content.get('values')}")
     if request is not None and data.get("for_request") != request_ids.get(request):
         reasons.append(f"it is for request {data.get('for_request')}, not for {request_ids.get(request)}")
-    reasons.extend(_value_objections(sighting, match))
+    reasons.extend(value_objections(sighting, match))
     return reasons
 
 
-def _value_objections(sighting: Sighting, match: Match) -> list[str]:
+def value_objections(sighting: Sighting, match: Match) -> list[str]:
+    """What of its contents is not as a match says; empty if all is."""
     if match.kind == "hub":
         wanted, have = dict(match.hub or {}), sighting.data
     else:

@@ -7,6 +7,7 @@ Each returns a few words for the table of steps, tells the step's watch the anch
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from bench.capabilities import AcSource, Console, DccGateway, Edge, Measures, Switch
-from bench.errors import BenchError, DeviceError, UsageError
+from bench.errors import BenchError, DeviceError, LimitExceeded, UsageError
 from bench.expectations import StepWatch
 from bench.interlock import GuardedSource
 from bench.parties import Dut
@@ -129,13 +130,17 @@ async def read_inventory(stage: Stage, inventory: Inventory, user: str, watch: S
     send = Send(service_request=INVENTORY_REQUEST, device=inventory.device)
     code = await _request(stage, send, user, None, watch)
     eui = str(stage.dut(inventory.device).eui)
-    for sighting in watch.sightings:
-        if sighting.kind == "response" and sighting.data.get("request_id") == watch.request_ids[INVENTORY_REQUEST]:
-            if sighting.data.get("signature") != "valid":
-                raise DeviceError(f"the DCC's answer to 8.2 is not believable: {sighting.data.get('signature')}")
-            for device in (sighting.data.get("values") or {}).get("devices", ()):
-                if device["device_id"] == eui:
-                    return str(device["status"])
+    wanted = watch.request_ids[INVENTORY_REQUEST]
+    answers = [item for item in watch.sightings if item.kind == "response" and item.data.get("request_id") == wanted]
+    if not answers:
+        # Without the answer itself nothing is known, least of all that the device is not there.
+        raise DeviceError(f"the DCC's answer to 8.2 ({code}) could not be read")
+    for sighting in answers:
+        if sighting.data.get("signature") != "valid":
+            raise DeviceError(f"the DCC's answer to 8.2 is not believable: {sighting.data.get('signature')}")
+        for device in (sighting.data.get("values") or {}).get("devices", ()):
+            if device["device_id"] == eui:
+                return str(device["status"])
     if code in ("I0", "E19") or code.startswith("E0802"):
         return "absent"
     raise DeviceError(f"the DCC answered 8.2 with {code}")
@@ -147,21 +152,25 @@ async def _supply(stage: Stage, step: Step, watch: StepWatch) -> str:
     source = stage.source(act.device)
     edges, text = await _act_on_supply(source, act)
     for edge in edges:
-        watch.anchor_edge(edge)
-        stage.session.stream.emit(
-            "engine",
-            "edge",
-            {
-                "edge": edge.kind.value,
-                "volts": edge.volts,
-                "mono_ns": edge.at.mono_ns,
-                "utc_ns": edge.at.utc_ns,
-                "uncertainty_ns": edge.uncertainty_ns,
-                "timed_by": edge.timed_by.value,
-            },
-        )
+        _take_edge(stage, edge, watch)
     timed_by = f", timed by the {edges[0].timed_by.value}" if edges else ""
     return f"{text}{timed_by}"
+
+
+def _take_edge(stage: Stage, edge: Edge, watch: StepWatch) -> None:
+    watch.anchor_edge(edge)
+    stage.session.stream.emit(
+        "engine",
+        "edge",
+        {
+            "edge": edge.kind.value,
+            "volts": edge.volts if math.isfinite(edge.volts) else None,
+            "mono_ns": edge.at.mono_ns,
+            "utc_ns": edge.at.utc_ns,
+            "uncertainty_ns": edge.uncertainty_ns,
+            "timed_by": edge.timed_by.value,
+        },
+    )
 
 
 async def _act_on_supply(source: GuardedSource, act: Supply) -> tuple[Sequence[Edge], str]:
@@ -186,8 +195,8 @@ async def _relay(stage: Stage, step: Step, watch: StepWatch) -> str:
     assert step.relay is not None
     device = step.relay.device or stage.session.rig.file.supply.relay
     switch = stage.session.capability(Switch, device)  # type: ignore[type-abstract]
-    watch.anchor_edge(await switch.switch(step.relay.closed))
-    return f"{device} {'closed' if step.relay.closed else 'open'}"
+    _take_edge(stage, await switch.switch(step.relay.closed), watch)
+    return f"{device or 'the relay'} {'closed' if step.relay.closed else 'open'}"
 
 
 async def _console(stage: Stage, step: Step, watch: StepWatch) -> str:
@@ -196,7 +205,7 @@ async def _console(stage: Stage, step: Step, watch: StepWatch) -> str:
     console = stage.session.capability(Console, ask.device)  # type: ignore[type-abstract]
     answer = await console.ask(ask.command, ask.arguments)
     for key, pattern in ask.answer.items():
-        if not re.fullmatch(pattern, str(answer.get(key, ""))):
+        if key not in answer or not re.fullmatch(pattern, answer[key]):
             raise StepFailed(f"{ask.device} answers {key} {answer.get(key)!r} to {ask.command!r}; expected {pattern!r}")
     return ", ".join(f"{key} {value}" for key, value in answer.items())
 
@@ -253,18 +262,28 @@ async def _prompt(stage: Stage, step: Step, watch: StepWatch) -> str:
 
 async def _parallel(stage: Stage, step: Step, watch: StepWatch) -> str:
     assert step.parallel is not None
-    results: dict[int, str] = {}
 
-    async def one(index: int, inner: Step) -> None:
-        results[index] = await perform(stage, inner, watch)
+    async def one(inner: Step) -> str:
+        part, clock = watch.part(inner), stage.session.clock
+        part.anchor("stimulus", clock.now())
+        summary = await perform(stage, inner, part)
+        part.verb_ended(clock.now())
+        return summary
 
     try:
         async with asyncio.TaskGroup() as group:
-            for index, inner in enumerate(step.parallel):
-                group.create_task(one(index, inner))
-    except* BenchError as errors:
-        raise errors.exceptions[0] from None
-    return "; ".join(results[index] for index in sorted(results))
+            tasks = [group.create_task(one(inner)) for inner in step.parallel]
+    except ExceptionGroup as errors:
+        ours = [error for error in errors.exceptions if isinstance(error, BenchError)]
+        if len(ours) < len(errors.exceptions):
+            raise
+        raise min(ours, key=_mildness) from None
+    return "; ".join(task.result() for task in tasks)
+
+
+def _mildness(error: BenchError) -> int:
+    """A limit is the gravest; what the bench could not see is graver than what the device did."""
+    return 0 if isinstance(error, LimitExceeded) else 2 if isinstance(error, StepFailed) else 1
 
 
 async def _call(stage: Stage, step: Step, watch: StepWatch) -> str:
