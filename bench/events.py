@@ -19,7 +19,9 @@ Kinds, and what their `data` holds (all values JSON):
                       `values`, `signature`, `digest`
 `seen.han`            a join on the air: `stage` ("association", "transport_key", "device_announce", "cbke",
                       "join"), `device` (EUI-64), `short_address`, `device_us`
-`seen.hub`            Comms Hub monitor: `power`, `wan`, `han`, `leds`
+`seen.hub`            Comms Hub monitor: `power`, `wan`, `han`, `leds`, which of them `changed`, and whether it was
+                      `retained` by the broker
+`seen.console`        a line that a console printed of itself: `line`, `text`, `values`
 `seen.refused`        something came that could not be believed or read: `what`, `why`
 `run` `step` `verdict` `expectation` `safe` `park` `finding` `clock`    the engine's own
 ====================  =========================================================================================

@@ -211,7 +211,6 @@ class RigSession:
                 return f"{name}: did not connect within {CONNECT_TIMEOUT_S:g} s"
             except BenchError as error:
                 return f"{name}: {error}"
-            self.stream.emit(name, "device", {"state": "connected"})
             return None
 
         results = await asyncio.gather(*(one(name, driver) for name, driver in self.drivers.items()))

@@ -193,6 +193,7 @@ class Gateway(Driver[GatewayConfig]):
         except BaseException:
             await self.close()
             raise
+        self.context.emit("device", {"state": "connected", "detail": "DCC"}, volatile={"url": config.url})
 
     async def close(self) -> None:
         """Stop listening and free the sockets, within about two seconds."""
