@@ -180,12 +180,18 @@ class DurableWriter:
         return file
 
     async def run(self, work: Callable[[], _T]) -> _T:
-        """Do blocking work on files without stopping the loop; if cancelled, the work is done all the same."""
-        if self._inline:
+        """Do blocking work on files without stopping the loop; if cancelled, the work is done all the same.
+
+        Raises:
+            StorageError: the writer was closed.
+        """
+        if self._inline and not self._stopping:
             return work()
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[_T] = loop.create_future()
         with self._condition:
+            if self._stopping:
+                raise StorageError("nothing more can be written: the files were closed")
+            future: asyncio.Future[_T] = loop.create_future()
             self._jobs.append((work, loop, future))
             self._condition.notify()
         return await future
@@ -244,7 +250,7 @@ class DurableWriter:
             # A failure here is not lost: what was refused stays queued and the next barrier meets it again.
             with contextlib.suppress(StorageError):
                 self.flush()
-            if stopping and not self._jobs:
+            if stopping:
                 return
 
     @staticmethod

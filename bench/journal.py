@@ -231,8 +231,8 @@ class Journal:
         Raises:
             StorageError: it is not: no space, the file was removed or changed; or an event held what is no JSON.
         """
-        refused, self._refused = self._refused, None
         await self._writer.barrier()
+        refused, self._refused = self._refused, None
         if refused is not None:
             raise refused
 

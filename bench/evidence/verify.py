@@ -58,6 +58,7 @@ class Report:
         verdict: the verdict that the evidence carries; None unless the bundle is sound.
         clock: the kind of clock; None unless it could be read.
         synchronised: whether UTC was known throughout.
+        emulated: whether the run says that its devices were emulated.
         fingerprint: of the key that signed; empty unless its signature is good.
         records: how many records of the journal are good.
         interrupted: the run was killed, or still goes on: there is a journal without a seal and no manifest.
@@ -70,14 +71,16 @@ class Report:
     verdict: str | None = None
     clock: ClockKind | None = None
     synchronised: bool = False
+    emulated: bool = False
     fingerprint: str = ""
     records: int = 0
     interrupted: bool = False
 
     @property
     def compliance(self) -> bool:
-        """Whether it may be used as compliance evidence: signed by a trusted key, on a real, synchronised clock."""
-        return self.level is Level.VERIFIED and self.clock is ClockKind.REAL and self.synchronised
+        """Whether it may count: real devices, a real and synchronised clock, and a trusted key's signature."""
+        real = self.clock is ClockKind.REAL and not self.emulated
+        return real and self.synchronised and self.level is Level.VERIFIED
 
     def __str__(self) -> str:
         head = f"{self.level}: {self.problem}" if self.problem else f"{self.level}: run {self.run}, {self.verdict}"
@@ -133,7 +136,7 @@ class _Check:
             raise _Wrong(self._without_manifest())
         manifest = self._signed_manifest()
         self._files(manifest)
-        self._journal(manifest)
+        emulated = self._journal(manifest)
         if self._trusted:
             level, notes = Level.VERIFIED, []
         else:
@@ -146,9 +149,12 @@ class _Check:
             notes.append(STATEMENTS[manifest.clock])
         elif manifest.uncertainty_ns is None:
             notes.append("clock: real, but not synchronised throughout: nobody knows how far its times are from UTC")
+        if emulated:
+            notes.append("the devices were emulated: never compliance evidence")
         return Report(
             level,
             notes=tuple(notes),
+            emulated=emulated,
             run=manifest.run,
             verdict=manifest.verdict,
             clock=manifest.clock,
@@ -253,7 +259,8 @@ class _Check:
                 if hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256:
                     raise _Wrong(f"{entry.path} was changed: its SHA-256 is not that in the manifest")
 
-    def _journal(self, manifest: Manifest) -> None:
+    def _journal(self, manifest: Manifest) -> bool:
+        """Check the journal and all that hangs on it; returns whether the devices were emulated."""
         reader = self._open_journal()
         runs = []
         try:
@@ -278,6 +285,7 @@ class _Check:
                 raise _Wrong(f"the {name} in {MANIFEST} is {claimed}, and that of {JOURNAL} is {true}")
         self._captures(manifest, reader.seal)
         _check_run(runs, manifest)
+        return bool(runs[0].data.get("emulated"))
 
     def _captures(self, manifest: Manifest, seal: Record) -> None:
         sealed = seal.data.get("captures")

@@ -18,7 +18,8 @@ def collect() -> dict[str, Any]:
     `source` is null where the bench does not run from a repository; `modified` says whether the files there differ
     from the revision.
     """
-    packages = {found.metadata["Name"]: found.version for found in metadata.distributions()}
+    named = ((found.metadata["Name"], found.version) for found in metadata.distributions())
+    packages = {name: version for name, version in named if name}
     return {
         "hilbench": packages.get("hilbench", "not installed"),
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -39,5 +40,5 @@ def _source() -> dict[str, Any] | None:
 
 
 def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(_ROOT), *arguments]
+    command = ["git", "--no-optional-locks", "-C", str(_ROOT), *arguments]
     return subprocess.run(command, capture_output=True, check=True, text=True, timeout=_GIT_TIMEOUT_S).stdout

@@ -82,6 +82,23 @@ async def test_a_bundle_of_a_real_clock_says_so(tmp_path: Path, bench_key: Bench
 
 
 @pytest.mark.realtime
+async def test_emulated_devices_are_no_compliance_evidence_on_any_clock(tmp_path: Path, bench_key: BenchKey) -> None:
+    await pack(tmp_path, bench_key, stream=EventStream(RealClock()), start={"state": "start", "emulated": True})
+    report = verify(tmp_path / "r1", [bench_key.fingerprint])
+    assert report.level is Level.VERIFIED and report.emulated and not report.compliance
+    assert "the devices were emulated: never compliance evidence" in report.notes
+
+
+@pytest.mark.realtime
+async def test_a_barrier_after_the_end_is_an_error_and_does_not_hang(tmp_path: Path, bench_key: BenchKey) -> None:
+    for stream in (EventStream(RealClock()), stream_here()):
+        bundle = BundleWriter.open(tmp_path, stream.clock.kind, stream, key=bench_key)
+        await bundle.close()
+        with pytest.raises(StorageError, match="the files were closed"):
+            await bundle.barrier()
+
+
+@pytest.mark.realtime
 async def test_events_while_it_closes_do_not_spoil_it(tmp_path: Path, bench_key: BenchKey) -> None:
     stream = EventStream(RealClock())
     bundle = BundleWriter.open(tmp_path, "r1", stream, key=bench_key)
