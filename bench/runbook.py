@@ -206,9 +206,9 @@ class Match(Part):
         """How people name it: "0x8F35 from esme", "N24", "response 8.11 I0"."""
         kind = self.kind
         value = getattr(self, kind)
-        text = {"response": f"response {value}", "han": f"{value} on the air", "hub": f"hub {value}"}.get(
-            kind, str(value)
-        )
+        states = ", ".join(f"{key} {state}" for key, state in (self.hub or {}).items())
+        texts = {"response": f"response {value}", "han": f"{value} on the air", "hub": f"hub {states}"}
+        text = texts.get(kind, str(value))
         parts = [
             text,
             self.code or "",

@@ -424,6 +424,7 @@ async def test_a_dcc_that_is_gone_is_lost_and_one_that_returns_is_used_again():
             assert (await rig.gateway.request("IS", "7.4", ESME, {})).response_code == "I99"
         states = [event.data for event in rig.events if event.kind == "device"]
         assert states == [
+            {"state": "connected", "detail": "DCC"},
             {"state": "lost", "detail": "serviceS does not answer within 3 s"},
             {"state": "reconnected", "detail": ""},
         ]
