@@ -5,6 +5,7 @@ Everything heavy is imported by the command that needs it, so that `--help` is t
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -13,9 +14,9 @@ from typing import Any
 
 import click
 
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError, UnsafeError, UsageError
 
-_EXIT_USAGE, _EXIT_UNDECIDED = 2, 3
+_EXIT_USAGE, _EXIT_UNDECIDED, _EXIT_UNSAFE = 2, 3, 4
 
 RIG = click.Path(path_type=Path)
 
@@ -24,21 +25,33 @@ class _Commands(click.Group):
     """Turns every error of ours into one sentence and an exit code, never a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that cannot show a character is no reason to stop.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
         try:
             return super().invoke(ctx)
         except UsageError as error:
             _fail(error, _EXIT_USAGE)
+        except UnsafeError as error:
+            _fail(error, _EXIT_UNSAFE)
         except BenchError as error:
             _fail(error, _EXIT_UNDECIDED)
-        except BrokenPipeError:
-            # Whoever read our output has gone, which is their right.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(0)
+        except KeyboardInterrupt:
+            _fail(BenchError("interrupted"), _EXIT_UNDECIDED)
 
 
 def _fail(error: BenchError, code: int) -> None:
     click.echo(f"hilbench: {error}", err=True)
     sys.exit(code)
+
+
+def _say(text: str) -> None:
+    """Print; whoever read our output may have gone, which is their right, and changes no exit code."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def state_folder() -> Path:
@@ -64,7 +77,7 @@ def _list_faults(ctx: click.Context, _param: click.Parameter, value: tuple[str, 
         from bench.rig import emulator_class
 
         for name, meaning in emulator_class().faults_known().items():
-            click.echo(f"{name:28} {meaning}")
+            _say(f"{name:28} {meaning}")
         ctx.exit(0)
     return value
 
@@ -115,12 +128,12 @@ def run(
         code = max(code, _EXIT_UNDECIDED)
     if as_json_:
         runs = [runner.as_json(item) | {"evidence": report.level.value} for item, report in reports]
-        click.echo(json.dumps({"exit_code": code, "runs": runs}, indent=2))
+        _say(json.dumps({"exit_code": code, "runs": runs}, indent=2))
     else:
-        click.echo("\nEvidence")
+        _say("\nEvidence")
         for item, report in reports:
-            click.echo(f"  {item.result.verdict.value:9}  {item.bundle}  {report.problem or report.level.value}")
-        click.echo(f"  signed by {runner.bench_key(options.state).fingerprint}, this bench's own key")
+            _say(f"  {item.result.verdict.value:9}  {item.bundle}  {report.problem or report.level.value}")
+        _say(f"  signed by {runner.bench_key(options.state).fingerprint}, this bench's own key")
     sys.exit(code)
 
 
@@ -146,22 +159,22 @@ def plan_command(runbooks: tuple[str, ...], rig_path: Path, as_json_: bool) -> N
     _, planned = runner.prepare(rig_path, runbooks)
     if as_json_:
         plans = [asdict(plan) | {"usual_s": plan.usual_s, "longest_s": plan.longest_s} for _, plan in planned]
-        click.echo(json.dumps({"plans": plans}, indent=2))
+        _say(json.dumps({"plans": plans}, indent=2))
         return
     for _, plan in planned:
-        click.echo(f"{plan.runbook}  {plan.title}  (on {plan.rig})")
+        _say(f"{plan.runbook}  {plan.title}  (on {plan.rig})")
         for step in plan.steps:
             times = f"{format_duration(step.usual_s):>11}  {format_duration(step.longest_s):>11}"
-            click.echo(f"  {times}  {step.group:12}  {step.user or '':3}  {step.name}: {step.act}")
-        click.echo(f"  takes about {format_duration(plan.usual_s)}, at most {format_duration(plan.longest_s)}")
+            _say(f"  {times}  {step.group:12}  {step.user or '':3}  {step.name}: {step.act}")
+        _say(f"  takes about {format_duration(plan.usual_s)}, at most {format_duration(plan.longest_s)}")
         if plan.highest_v is not None:
-            click.echo(f"  voltage from {plan.lowest_v:g} V to {plan.highest_v:g} V")
+            _say(f"  voltage from {plan.lowest_v:g} V to {plan.highest_v:g} V")
         if plan.outage_s:
-            click.echo(f"  longest outage {format_duration(plan.outage_s)}")
+            _say(f"  longest outage {format_duration(plan.outage_s)}")
         for cover in plan.covers:
-            click.echo(f"  covers {cover}")
+            _say(f"  covers {cover}")
         for note in plan.notes:
-            click.echo(f"  note: {note}")
+            _say(f"  note: {note}")
 
 
 @main.command()
@@ -196,9 +209,9 @@ def rig_check(rig_path: Path, offline: bool, as_json_: bool) -> None:
 
     report = check(rig_path, state_folder(), offline=offline)
     if as_json_:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        _say(json.dumps(report.as_json(), indent=2))
     else:
-        click.echo("\n".join(report.lines()))
+        _say("\n".join(report.lines()))
     sys.exit(report.exit_code)
 
 
@@ -217,10 +230,10 @@ def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], as_json_: bool) 
         documents = [
             {"bundle": str(bundle)} | asdict(report) | {"compliance": report.compliance} for bundle, report in reports
         ]
-        click.echo(json.dumps(documents, indent=2))
+        _say(json.dumps(documents, indent=2))
     else:
         for bundle, report in reports:
-            click.echo(f"{bundle}: {report}")
+            _say(f"{bundle}: {report}")
     sys.exit(1 if any(report.problem for _, report in reports) else 0)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from importlib.metadata import entry_points
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from bench.clock import Clock
 from bench.counters import FileCounters
 from bench.device import AnyDriver, DeviceContext, Driver
+from bench.durable import storage_error
 from bench.errors import BenchError, DeviceLost, UsageError
 from bench.events import Event, EventStream
 from bench.ledger import Ledger
@@ -50,6 +51,18 @@ class Emulation(Protocol):
         """Key and certificate files by relative path, for a rig that another process uses."""
 
 
+def load_entry(entry: EntryPoint) -> Any:
+    """What an entry point names.
+
+    Raises:
+        UsageError: it cannot be imported.
+    """
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"{entry.name!r} is installed and cannot be loaded: {error}", where=entry.value) from error
+
+
 def emulator_class() -> Any:
     """The installed emulator, found by entry point.
 
@@ -57,7 +70,7 @@ def emulator_class() -> Any:
         UsageError: none is installed.
     """
     for entry in entry_points(group="hilbench.emulators"):
-        return entry.load()
+        return load_entry(entry)
     raise UsageError("no emulator is installed", next_step="Install the project with its drivers")
 
 
@@ -75,7 +88,7 @@ def driver_class(rig: Rig, device: str) -> type[AnyDriver]:
             where=rig.where("devices", device, "driver"),
             next_step=f"There are: {', '.join(sorted(found))}",
         )
-    return cast("type[AnyDriver]", found[name].load())
+    return cast("type[AnyDriver]", load_entry(found[name]))
 
 
 def build_emulation(rig: Rig, clock: Clock, *, seed: int | None, faults: Sequence[str]) -> Emulation:
@@ -213,15 +226,17 @@ class RigSession:
                 return f"{name}: {error}"
             return None
 
-        results = await asyncio.gather(*(one(name, driver) for name, driver in self.drivers.items()))
-        failures = [result for result in results if result is not None]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(name, driver)) for name, driver in self.drivers.items()]
+        failures = [failure for task in tasks if (failure := task.result()) is not None]
         if failures:
             raise DeviceLost("these devices could not be reached:\n  " + "\n  ".join(failures))
 
     async def close(self) -> None:
-        """Close every device, the last one first."""
-        for driver in reversed(list(self.drivers.values())):
-            await driver.close()
+        """Close every device, the last one first; what is wrong with one does not keep another open."""
+        async with AsyncExitStack() as stack:
+            for driver in self.drivers.values():
+                stack.push_async_callback(driver.close)
 
 
 def _article(name: str) -> str:
@@ -239,7 +254,8 @@ async def open_rig(
         clock: the one clock.
         seed: seed of the emulated world instead of the rig file's own.
         faults: faults of the emulated world beside the rig file's own.
-        state: folder for counters and the ledger; an emulated rig begins its life anew each time.
+        state: folder for counters and the ledger, if the rig file names none; an emulated rig begins its life anew
+            each time.
 
     Raises:
         UsageError: the rig file is wrong.
@@ -247,9 +263,14 @@ async def open_rig(
     """
     if faults and not rig.emulated:
         raise UsageError("faults can only be injected into an emulated rig")
+    if rig.file.state is not None:
+        state = rig.document.path.parent / rig.file.state
     with tempfile.TemporaryDirectory(prefix="hilbench-") as scratch:
         folder = Path(scratch) if rig.emulated or state is None else state / rig.name
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise storage_error(error, "the rig's state folder cannot be made", folder) from None
         world = build_emulation(rig, clock, seed=seed, faults=faults) if rig.emulated else None
         stream = EventStream(clock)
         counters = FileCounters(folder / "counters")

@@ -7,6 +7,8 @@ is found before the first one runs.
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -133,26 +135,42 @@ async def run_all(
         BenchError: the rig could not be brought up, or evidence could not be written.
     """
     finished: list[Finished] = []
+    _check_out(options.out)
     key = bench_key(options.state)
     interrupt = _Interrupt()
     with interrupt.handlers():
         async with open_rig(
             rig, make_clock(), seed=options.seed, faults=options.faults, state=options.state
         ) as session:
+            interrupt.starting = False
             for runbook, its_plan in planned:
                 if interrupt.came:
                     break
                 finished.append(await _run_one(session, runbook, its_plan, options, key, operator, reporter, interrupt))
-                if not finished[-1].result.safe:
+                if not finished[-1].result.parked:
+                    # Whatever comes next would be judged on a rig that is not as a run has to find it.
                     break
     return finished
 
 
+def _check_out(out: Path) -> None:
+    """Find out before anything is energised whether evidence can be written; makes nothing.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    nearest = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        why = "that is no folder" if not nearest.is_dir() else "this user may not write there"
+        raise UsageError(f"evidence cannot be written to {out}: {why}", where=str(nearest))
+
+
 class _Interrupt:
-    """Ctrl-C and SIGTERM: abort the engine that runs, or cancel what else goes on."""
+    """Ctrl-C and SIGTERM: cancel the rig's start, or abort the engine; evidence is always sealed, the rig closed."""
 
     def __init__(self) -> None:
         self.came = False
+        self.starting = True
         self.engine: Engine | None = None
         self._task = asyncio.current_task()
 
@@ -160,7 +178,7 @@ class _Interrupt:
         self.came = True
         if self.engine is not None:
             self.engine.abort(name)
-        elif self._task is not None:
+        elif self.starting and self._task is not None:
             self._task.cancel()
 
     def handlers(self) -> _Handlers:
@@ -197,9 +215,16 @@ async def _run_one(
     writer = BundleWriter.open(
         options.out, _run_id(options.out, runbook.name), session.stream, key=key, redactor=Redactor(secrets)
     )
-    writer.add("rig.yaml", rig.document.text.encode())
-    for document in runbook.documents:
-        writer.add(f"runbook/{document.path.name}", document.text.encode())
+    try:
+        writer.add("rig.yaml", rig.document.text.encode())
+        for document in runbook.documents:
+            folder = "runbook" if document is runbook.documents[0] else "runbook/procedures"
+            writer.add(f"{folder}/{document.path.name}", document.text.encode())
+    except BenchError:
+        # Nothing has happened yet that this would be evidence of.
+        writer.abandon()
+        shutil.rmtree(writer.path, ignore_errors=True)
+        raise
     unsubscribe = session.stream.subscribe(reporter.event)
     reporter.begin(its_plan, session.clock)
     began = session.clock.now()

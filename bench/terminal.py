@@ -30,6 +30,7 @@ class TablePrinter:
         self._out = out
         self._colour = out.isatty() and "NO_COLOR" not in os.environ
         self._began_ns = 0
+        self._gone = False
 
     def begin(self, plan: Plan, clock: Clock) -> None:
         """Print the heading of a run."""
@@ -89,7 +90,12 @@ class TablePrinter:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
 
     def _print(self, text: str) -> None:
-        print(text, file=self._out, flush=True)
+        # A listener of the stream must not raise: a closed pipe is no reason to stop a run in the middle of an outage.
+        if not self._gone:
+            try:
+                print(text, file=self._out, flush=True)
+            except OSError:
+                self._gone = True
 
 
 class Silent:
