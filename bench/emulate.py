@@ -80,7 +80,8 @@ def _rig_section(rig: Rig, world: Emulation) -> dict[str, Any]:
     """The rig file of a world in another process: the same keys, without `emulation`, with addresses and keys."""
     section = {key: value for key, value in rig.document.root.items() if key != "emulation"}
     section["duts"] = "duts.yaml"
-    section["certificates"] = "certs"
+    section["emulated_elsewhere"] = "yes"
+    section["certificates"] = "certificates"
     section["users"] = {
         name: {"role": user.role, "id": str(user.id), "keys": f"keys/{name}"} for name, user in rig.file.users.items()
     }

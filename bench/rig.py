@@ -273,7 +273,8 @@ async def open_rig(
             raise storage_error(error, "the rig's state folder cannot be made", folder) from None
         world = build_emulation(rig, clock, seed=seed, faults=faults) if rig.emulated else None
         stream = EventStream(clock)
-        counters = FileCounters(folder / "counters")
+        # Counters belong to Users, who act on several rigs; what was seen belongs to the rig.
+        counters = FileCounters((folder if folder.is_relative_to(scratch) else folder.parent) / "counters")
         try:
             if world is not None:
                 await world.start()

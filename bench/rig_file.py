@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
@@ -46,6 +46,14 @@ def _read_install_code(value: object) -> object:
     return value
 
 
+def _read_name(value: object) -> object:
+    # It becomes the name of a folder.
+    if isinstance(value, str) and not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,79}", value):
+        raise ValueError(f"{value!r} is not a name: letters, digits, '.', '_' and '-' only, 80 at most")
+    return value
+
+
+NameField = Annotated[str, BeforeValidator(_read_name)]
 InstallCode = Annotated[str, BeforeValidator(_read_install_code)]
 EuiField = Annotated[Eui64, BeforeValidator(_read_eui), PlainSerializer(str)]
 YesNo = Annotated[bool, BeforeValidator(_read_bool)]
@@ -92,8 +100,8 @@ class Limits(Part):
     voltage: VoltageRange
     frequency: FrequencyRange = FrequencyRange(min=45.0, max=65.0)
     current: AmpsField | None = None
-    slope: SlopeField = 1e6
-    outage: SecondsField
+    slope: SlopeField = Field(default=1e6, gt=0)
+    outage: SecondsField = Field(ge=0)
     excess_readings: int = Field(default=2, ge=1, le=100)
 
 
@@ -133,8 +141,8 @@ class SafetyAction(Part):
 class SafetyState(Part):
     """A state of the rig, reached device by device in this order, read back, within a deadline."""
 
-    deadline: SecondsField = 10.0
-    actions: tuple[SafetyAction, ...]
+    deadline: SecondsField = Field(default=10.0, gt=0)
+    actions: tuple[SafetyAction, ...] = Field(min_length=1)
 
 
 class UserSpec(Part):
@@ -161,15 +169,15 @@ class ClockRules(Part):
     """
 
     require_synchronised: YesNo = True
-    max_uncertainty: SecondsField = 1.0
-    device_tolerance: SecondsField = 10.0
+    max_uncertainty: SecondsField = Field(default=1.0, gt=0)
+    device_tolerance: SecondsField = Field(default=10.0, ge=0)
 
 
 class Monitor(Part):
     """A quantity that is read all through a run; the supply path's meter is also held against the limits."""
 
     device: str
-    quantity: str = "voltage"
+    quantity: Literal["voltage", "current", "frequency", "power"] = "voltage"
     every: SecondsField = 1.0
 
     @field_validator("every")
@@ -183,7 +191,7 @@ class Monitor(Part):
 class RigFile(Part):
     """One bench position. See docs/rig-files.md for each key."""
 
-    rig: str
+    rig: NameField
     title: str = ""
     duts: Path
     dcc: EuiField
@@ -195,11 +203,12 @@ class RigFile(Part):
     safe: SafetyState
     clock: ClockRules = ClockRules()
     monitors: tuple[Monitor, ...] = ()
-    drain: SecondsField = 30.0
+    drain: SecondsField = Field(default=30.0, ge=0)
     protection: tuple[str, ...] = ()
     certificates: Path | None = None
     state: Path | None = None
     emulation: Mapping[str, Any] | None = None
+    emulated_elsewhere: YesNo = False
 
 
 class DutSpec(Part):
@@ -242,7 +251,7 @@ class Rig:
 
     @property
     def emulated(self) -> bool:
-        """Whether the rig brings its own emulated world."""
+        """Whether the rig brings its own emulated world along; one in another process is `emulated_elsewhere`."""
         return self.file.emulation is not None
 
     def where(self, *location: str | int) -> str:

@@ -211,9 +211,8 @@ async def _run_one(
     interrupt: _Interrupt,
 ) -> Finished:
     rig = session.rig
-    secrets = {f"install code of {dut.name}": dut.install_code for dut in rig.duts.values() if dut.install_code}
     writer = BundleWriter.open(
-        options.out, _run_id(options.out, runbook.name), session.stream, key=key, redactor=Redactor(secrets)
+        options.out, _run_id(options.out, runbook.name), session.stream, key=key, redactor=Redactor.of(session.parties)
     )
     try:
         writer.add("rig.yaml", rig.document.text.encode())
@@ -254,7 +253,7 @@ def _run_header(session: RigSession, runbook: Runbook, options: RunOptions) -> d
         "title": runbook.title,
         "rig": rig.name,
         "clock": session.clock.kind.value,
-        "emulated": rig.emulated,
+        "emulated": rig.emulated or rig.file.emulated_elsewhere,
         "duts": dut_summary(rig.duts),
         "users": {name: str(user.eui) for name, user in session.parties.users.items()},
         "seed": options.seed,
