@@ -35,18 +35,21 @@ class Ledger:
 
     def _read(self, path: Path) -> None:
         try:
-            for line in path.read_text().splitlines()[-_KEPT_DIGESTS:]:
-                record = json.loads(line)
-                self._note(record["digest"], record.get("device"), record.get("counter"))
-        except (OSError, ValueError, KeyError) as error:
+            records = [json.loads(line) for line in path.read_text().splitlines()]
+            for index, record in enumerate(records):
+                # A counter never goes back, however long ago it was seen.
+                recent = index >= len(records) - _KEPT_DIGESTS
+                self._note(record["digest"] if recent else None, record.get("device"), record.get("counter"))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BenchError(
                 f"the record of messages seen before cannot be read: {error}",
                 where=str(path),
                 next_step="Move the file away to begin a new one; replays of older messages are then not recognised",
             ) from None
 
-    def _note(self, digest: str, device: str | None, counter: int | None) -> None:
-        self._digests[digest] = self._digests.get(digest, 0) + 1
+    def _note(self, digest: str | None, device: str | None, counter: int | None) -> None:
+        if digest is not None:
+            self._digests[digest] = self._digests.get(digest, 0) + 1
         if device is not None and counter is not None:
             self._counters[device] = max(counter, self._counters.get(device, 0))
 

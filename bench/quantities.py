@@ -50,7 +50,10 @@ def parse(text: str, kind: str) -> float:
     if scale is None:
         raise ValueError(f"{text!r} is not a {kind}: its unit must be one of {', '.join(units)}")
     # Dividing by the inverse keeps "100 ms" at exactly 0.1, which multiplying by 1e-3 does not.
-    return float(number) * scale if scale >= 1 else float(number) / round(1 / scale)
+    value = float(number) * scale if scale >= 1 else float(number) / round(1 / scale)
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is too large to be a {kind}")
+    return value
 
 
 def format_duration(duration_s: float) -> str:

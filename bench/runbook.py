@@ -19,7 +19,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from bench import strict_yaml
 from bench.errors import UsageError
 from bench.quantities import HertzField, SecondsField, SlopeField, VoltsField
-from bench.rig_file import Part, YesNo
+from bench.rig_file import NameField, Part, YesNo
 
 _ALERT = re.compile(r"0x[0-9A-Fa-f]{4}")
 _DCC_ALERT = re.compile(r"AD1|N[0-9]{1,3}")
@@ -68,7 +68,7 @@ class Ramp(Part):
     """Move to a voltage at a slope."""
 
     to: VoltsField
-    slope: SlopeField
+    slope: SlopeField = Field(gt=0)
 
 
 class Excursion(Part):
@@ -125,6 +125,15 @@ class ConsoleCommand(Part):
     arguments: Mapping[str, str] = Field(default_factory=dict)
     answer: Mapping[str, str] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _readable_patterns(self) -> ConsoleCommand:
+        for key, pattern in self.answer.items():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} for {key} is not a regular expression: {error}") from None
+        return self
+
 
 class Measure(Part):
     """Read a quantity and hold it against a band, both ends included."""
@@ -132,7 +141,7 @@ class Measure(Part):
     device: str | None = None
     quantity: Literal["voltage", "current", "frequency", "power"] = "voltage"
     between: tuple[str, str]
-    settle: SecondsField = 0.0
+    settle: SecondsField = Field(default=0.0, ge=0)
 
 
 class Inventory(Part):
@@ -144,7 +153,7 @@ class Inventory(Part):
 
     device: str
     status: tuple[str, ...] = Field(min_length=1)
-    within: SecondsField = 0.0
+    within: SecondsField = Field(default=0.0, ge=0)
 
     @model_validator(mode="before")
     @classmethod
@@ -160,6 +169,12 @@ class Prompt(Part):
     text: str
     choices: tuple[str, ...] = ("yes", "no")
     passes: tuple[str, ...] = ("yes",)
+
+    @model_validator(mode="after")
+    def _can_pass(self) -> Prompt:
+        if unknown := [answer for answer in self.passes if answer not in self.choices]:
+            raise ValueError(f"{unknown[0]!r} lets the step pass and is none of the choices {', '.join(self.choices)}")
+        return self
 
 
 class Call(Part):
@@ -288,7 +303,7 @@ class Step(Part):
     console: ConsoleCommand | None = None
     measure: Measure | None = None
     inventory: Inventory | None = None
-    wait: SecondsField | None = None
+    wait: SecondsField | None = Field(default=None, ge=0)
     prompt: Prompt | None = None
     parallel: tuple[Step, ...] | None = None
     call: Call | None = None
@@ -312,7 +327,21 @@ class Step(Part):
             raise ValueError(f"a step with '{asks}' says as which User it acts: 'as: IS'")
         if verb in ("procedure", "parallel") and (self.expect or self.forbid):
             raise ValueError(f"'expect' and 'forbid' belong to the steps inside '{verb}'")
+        if verb == "procedure" and (self.covers or self.user or self.only_if or self.allow):
+            raise ValueError("'covers', 'as', 'only_if' and 'allow' belong to the steps of the procedure")
+        if self.parallel is not None:
+            self._check_parts(self.parallel)
         return self
+
+    @staticmethod
+    def _check_parts(parts: tuple[Step, ...]) -> None:
+        if not parts:
+            raise ValueError("'parallel' has no steps")
+        for part in parts:
+            if part.procedure is not None:
+                raise ValueError("a procedure cannot stand inside 'parallel': write its steps out")
+            if part.covers or part.only_if is not None:
+                raise ValueError("'covers' and 'only_if' belong to the 'parallel' step as a whole")
 
 
 class Precondition(Part):
@@ -327,7 +356,7 @@ class Precondition(Part):
 class RunbookFile(Part):
     """`runbooks/NAME.yaml`."""
 
-    runbook: str
+    runbook: NameField
     title: str
     preconditions: tuple[Precondition, ...] = ()
     setup: tuple[Step, ...] = ()
@@ -338,7 +367,7 @@ class RunbookFile(Part):
 class ProcedureFile(Part):
     """`runbooks/procedures/NAME.yaml`."""
 
-    procedure: str
+    procedure: NameField
     title: str = ""
     steps: tuple[Step, ...] = Field(min_length=1)
 
