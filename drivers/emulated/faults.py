@@ -186,11 +186,11 @@ class Faults:
         self._faults = tuple(Fault.parse(text) for text in texts)
 
     def find(self, name: str, argument: str | None = None) -> Fault | None:
-        """The first fault of a name that has no ARG or this one, or None."""
+        """The first fault of a name that has no ARG or this one, or None; without `argument`, with any ARG."""
         if name not in _KINDS:
             raise KeyError(name)
         found = (fault for fault in self._faults if fault.name == name)
-        return next((fault for fault in found if fault.argument in (None, argument)), None)
+        return next((fault for fault in found if argument is None or fault.argument in (None, argument)), None)
 
     def all(self, name: str) -> Sequence[Fault]:
         """Every fault of a name, in the order given."""

@@ -12,6 +12,7 @@ from drivers.emulated.commands import Action, Refused, Values
 from drivers.emulated.device import Anchor, Surroundings
 from drivers.emulated.identities import RemotePartyRole
 from drivers.emulated.meter import Meter
+from drivers.emulated.schedule import next_turn
 
 _BATTERY_DAYS = 5475
 _NO_ANSWER = 13
@@ -80,10 +81,5 @@ class Gsme(Meter):
     def next_awake_s(self, from_s: float) -> float:
         """The next moment at which it polls the hub for what waits there."""
         spec = self.world.spec
-        often_s = _next_turn(from_s, spec.gsme_install_wake, self._phase)
-        return often_s if often_s <= self._installing_until_s else _next_turn(from_s, spec.gsme_wake, self._phase)
-
-
-def _next_turn(from_s: float, interval_s: float, phase: float) -> float:
-    """The first moment, not before `from_s`, of those an interval apart."""
-    return (math.ceil(from_s / interval_s - phase) + phase) * interval_s
+        often_s = next_turn(from_s, spec.gsme_install_wake, self._phase)
+        return often_s if often_s <= self._installing_until_s else next_turn(from_s, spec.gsme_wake, self._phase)

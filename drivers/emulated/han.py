@@ -10,9 +10,10 @@ from bench.eui import Eui64
 from bench.zigbee.join_sequence import CAPABILITY_MAINS, CAPABILITY_SLEEPY, HanNetwork, TimedFrame, join_sequence
 from bench.zigbee.security import link_key_from_install_code
 from drivers.emulated.device import EmulatedDevice, Surroundings
-from drivers.emulated.schedule import Timer
+from drivers.emulated.schedule import Timer, next_turn
 
 _COUNTERS_PER_JOIN = 16
+_PAUSE_S = 0.1
 _FRAMES_TO_NETWORK_KEY = {False: 10, True: 12}
 """Frames up to the network key, by whether the device is sleepy: with another install code it cannot read that one."""
 
@@ -125,11 +126,10 @@ class Han:
             return
         if station.timer is not None and station.timer.pending:
             return
-        interval_s, now_s = self._world.spec.scan_interval, self._world.schedule.now_s
-        turns = int(now_s / interval_s - station.scan_phase) + 1
-        station.timer = self._world.schedule.at(
-            max((turns + station.scan_phase) * interval_s, now_s), lambda: self._attempt(station)
-        )
+        schedule = self._world.schedule
+        # The next moment after this one, so that a try that failed is not repeated in the same moment.
+        when_s = next_turn(schedule.now_s + _PAUSE_S, self._world.spec.scan_interval, station.scan_phase)
+        station.timer = schedule.at(when_s, lambda: self._attempt(station))
 
     def _may_join(self, station: _Station) -> bool:
         entry = self._log.get(station.device.eui)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable
 
@@ -69,6 +70,11 @@ class Schedule:
             action()
         except Exception as error:
             self._failure = error
+
+
+def next_turn(from_s: float, interval_s: float, phase: float) -> float:
+    """The first moment, not before `from_s`, of those that come at an interval; `phase` is a part of the interval."""
+    return max(from_s, (math.ceil(from_s / interval_s - phase) + phase) * interval_s)
 
 
 class Timer:
