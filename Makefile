@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 
 RUNBOOKS := ic01 ic02 supply-outage-short supply-outage-long over-voltage arm-supply han-join
 
-.PHONY: run test venv lint types layers check bench soak lock clean
+.PHONY: run test venv lint types layers check bench soak picture lock clean
 
 run: venv
 	$(BIN)/hilbench run $(RUNBOOKS) --rig rigs/emulated.yaml --out evidence
@@ -40,6 +40,9 @@ bench: venv
 
 soak: venv
 	$(BIN)/python -m pytest -n 2 -m soak
+
+picture: venv
+	$(BIN)/python docs/picture.py
 
 lock:
 	uv pip compile requirements.in --generate-hashes --no-annotate --no-header --python-version 3.11 \
