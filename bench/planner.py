@@ -6,26 +6,29 @@ parameters, limits), and adds up what the run will take: duration, highest and l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.capabilities import AcSource, CommsHub, Console, DccGateway, HanSniffer, Measures, Switch
 from bench.device import AnyDriver
 from bench.duis.bodies import body_of
-from bench.duis.service_requests import service_request
+from bench.duis.service_requests import Target, all_service_requests, service_request
 from bench.duis.shapes import leaves
 from bench.errors import BenchError, LimitExceeded, UsageError
 from bench.gbcs.catalogue import alert_entry
 from bench.interlock import check_frequency, check_outage, check_slope, check_voltage
 from bench.quantities import format_duration
+from bench.request_params import check_params
 from bench.rig import driver_class
 from bench.rig_file import Rig
 from bench.runbook import Expect, Forbid, Match, Placed, Runbook, Send, Step
-from bench.verbs import band
+from bench.verbs import band, step_function
 
 REQUEST_S = 5.0
 """What a Service Request with its answer usually takes; only for the estimate."""
+
+_HUB_STATES = ("power", "wan", "han")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,9 @@ class _Planner:
         self._runbook = runbook
         self._classes: dict[str, type[AnyDriver]] = {}
         self._saved: set[str] = set()
+        # What keeps the supply off, by where it began, and for how long at most.
+        self._dark: dict[str, str] = {}
+        self._dark_s = 0.0
         self.mistakes: list[str] = []
         self.plan = Plan(runbook.name, runbook.title, rig.name, covers=runbook.covers)
 
@@ -91,6 +97,8 @@ class _Planner:
                 self._classes[name] = driver_class(self._rig, name)
             except UsageError as error:
                 self.mistakes.append(str(error))
+        for index, monitor in enumerate(self._rig.file.monitors):
+            self._check(self._rig.where("monitors", index), self._needs, Measures, monitor.device)
         for item in self._runbook.preconditions:
             condition = item.precondition
             self._user(condition.user, item.where)
@@ -116,32 +124,69 @@ class _Planner:
     def _mistake(self, where: str, error: BenchError | str) -> None:
         self.mistakes.append(f"{where}: {error}")
 
+    def _check(self, where: str, check: Callable[..., None], *arguments: Any) -> None:
+        try:
+            check(*arguments)
+        except (LimitExceeded, UsageError) as error:
+            self._mistake(where, error)
+
     def _step(self, group: str, placed: Placed) -> None:
-        step, where = placed.step, placed.where
+        self._check_step(placed.step, placed.where)
+        usual_s, longest_s = self._times(placed.step)
+        if group == "if needed":
+            usual_s = 0.0
+        else:
+            self._count_darkness(placed, longest_s)
+        act = describe_act(placed.step)
+        self.plan.steps.append(PlannedStep(group, placed.name, placed.step.user, act, usual_s, longest_s))
+
+    def _check_step(self, step: Step, where: str) -> None:
         if step.user is not None:
             self._user(step.user, where)
         if step.only_if is not None:
             self._dut(step.only_if.device, where)
-        for inner in self._flat(step):
-            try:
-                self._check_verb(inner, where)
-            except (LimitExceeded, UsageError) as error:
-                self._mistake(where, error)
-        sent = {inner.send.service_request for inner in self._flat(step) if inner.send is not None}
+        self._check(where, self._check_verb, step, where)
         for match in (*step.expect, *step.allow, *step.forbid):
-            self._check_match(match, sent, where)
+            self._check_match(match, step, where)
+        for inner in step.parallel or ():
+            self._check_step(inner, where)
+
+    def _times(self, step: Step) -> tuple[float, float]:
+        """How long a step usually takes, and at most."""
+        if step.parallel:
+            times = [self._times(inner) for inner in step.parallel]
+            return max(usual_s for usual_s, _ in times), max(longest_s for _, longest_s in times)
         verb_s = self._verb_duration(step)
         waits: list[Expect] = [item for item in step.expect if item.after in ("restore", "end", "set")]
         longest = max((item.within for item in step.expect if item not in waits), default=0.0)
         tail = max((item.within for item in waits), default=0.0)
         forbids = max((self._forbid_end(item, verb_s) for item in step.forbid), default=0.0)
         usual_s = max(verb_s, forbids)
-        act = describe_act(step)
-        longest_s = max(usual_s, longest, verb_s + tail)
-        if group != "if needed":
-            self.plan.steps.append(PlannedStep(group, placed.name, step.user, act, usual_s, longest_s))
-        else:
-            self.plan.steps.append(PlannedStep(group, placed.name, step.user, act, 0.0, longest_s))
+        polling_s = step.inventory.within if step.inventory is not None else 0.0
+        return usual_s, max(usual_s, longest, verb_s + tail, verb_s + polling_s)
+
+    def _count_darkness(self, placed: Placed, longest_s: float) -> None:
+        """Hold an outage that several steps make together, by relay or output, against the rig's limit."""
+        for step in self._flat(placed.step):
+            supply = self._rig.file.supply
+            if step.relay is not None:
+                name, powered = step.relay.device or supply.relay or "relay", step.relay.closed
+            elif step.supply is not None and step.supply.output is not None:
+                name, powered = step.supply.device or supply.source, step.supply.output
+            else:
+                continue
+            if powered:
+                self._dark.pop(name, None)
+            else:
+                self._dark.setdefault(name, placed.where)
+        if not self._dark:
+            self._dark_s = 0.0
+            return
+        self._dark_s += longest_s
+        self.plan.outage_s = max(self.plan.outage_s, self._dark_s)
+        where = next(iter(self._dark.values()))
+        if self._dark_s - longest_s <= self._rig.file.limits.outage:
+            self._check(where, check_outage, self._rig.file.limits, self._dark_s)
 
     @staticmethod
     def _forbid_end(item: Forbid, verb_s: float) -> float:
@@ -153,8 +198,6 @@ class _Planner:
             yield from self._flat(inner)
 
     def _verb_duration(self, step: Step) -> float:
-        if step.parallel is not None:
-            return max(self._verb_duration(inner) for inner in step.parallel)
         if step.wait is not None:
             return step.wait
         if step.measure is not None:
@@ -188,6 +231,8 @@ class _Planner:
         elif step.measure is not None:
             self._needs(Measures, step.measure.device or supply.meter)
             band(step.measure)
+        elif step.call is not None:
+            step_function(step.call.function)
 
     def _check_supply(self, step: Step) -> None:
         act, limits = step.supply, self._rig.file.limits
@@ -216,13 +261,22 @@ class _Planner:
             self._dut(send.device, where)
         body = body_of(send.service_request)
         known = [item.key for item in leaves(body.shape)] if body is not None else None
-        for key, value in send.params.items():
+        for key in send.params:
             if known is not None and key not in known:
                 self._mistake(where, f"{request} has no parameter {key!r}; it has {', '.join(known) or 'none'}")
-            if isinstance(value, str) and "${saved." in value:
-                name = value.partition("${saved.")[2].partition(".")[0]
-                if name not in self._saved:
-                    self._mistake(where, f"nothing was saved as {name!r} by an earlier step")
+        if (send.to == "dcc") != (request.target is Target.DCC):
+            whom = "the DCC" if request.target is Target.DCC else "a device"
+            self._mistake(where, f"{request} is for {whom}, and this sends it to {send.to}")
+        duts = self._rig.duts
+        for mistake in check_params(
+            send.service_request,
+            send.params,
+            target=duts.get(send.to),
+            device=duts.get(send.device or ""),
+            duts=duts,
+            saved=self._saved,
+        ):
+            self._mistake(where, mistake)
         if send.command_variant is not None and send.command_variant not in request.command_variants:
             allowed = ", ".join(str(variant) for variant in request.command_variants)
             self.plan.notes.append(
@@ -231,13 +285,14 @@ class _Planner:
         if send.save is not None:
             self._saved.add(send.save)
 
-    def _check_match(self, match: Match, sent: set[str], where: str) -> None:
+    def _check_match(self, match: Match, step: Step, where: str) -> None:
         for name in (match.source, match.device):
             if name is not None:
                 self._dut(name, where)
         if match.user is not None:
             self._user(match.user, where)
         answered = match.response or (match.request if isinstance(match, Expect) else None)
+        sent = {inner.send.service_request for inner in self._flat(step) if inner.send is not None}
         if answered is not None and answered not in sent:
             self._mistake(where, f"{match.label} answers a Service Request that this step does not send: {answered}")
         if match.device_alert is not None and alert_entry(int(match.device_alert, 16)) is None:
@@ -246,20 +301,28 @@ class _Planner:
             self._expects(HanSniffer, match, where)
         if match.hub is not None:
             self._expects(CommsHub, match, where)
+            for key in match.hub:
+                if key not in _HUB_STATES:
+                    self._mistake(where, f"no Comms Hub says {key!r}; it says {', '.join(_HUB_STATES)}")
+        anchor = match.after if isinstance(match, Expect | Forbid) else "stimulus"
+        if anchor in ("fall", "restore", "set") and not (step.supply or step.relay):
+            self._mistake(where, f"{match.label} counts from a {anchor} of the supply, and this step makes none")
 
     def _expects(self, protocol: type[Any], match: Match, where: str) -> None:
         if isinstance(match, Expect) and match.witness == "optional":
             return
         try:
-            self._needs(protocol, None)
+            self._needs(protocol, None, any_of=True)
         except UsageError as error:
             self._mistake(where, f"{match.label}: {error}")
 
-    def _needs(self, protocol: type[Any], device: str | None) -> None:
+    def _needs(self, protocol: type[Any], device: str | None, *, any_of: bool = False) -> None:
         if device is None:
             able = [name for name, cls in self._classes.items() if issubclass(cls, protocol)]
             if not able:
                 raise UsageError(f"the rig has no {protocol.__name__}")
+            if len(able) > 1 and not any_of:
+                raise UsageError(f"the rig has several devices for this: name one of {', '.join(able)}")
             return
         if device not in self._rig.file.devices:
             raise UsageError(
@@ -291,7 +354,8 @@ def describe_act(step: Step) -> str:
     """A step's verb in words, for people who read a plan."""
     if step.send is not None:
         about = f" about {step.send.device}" if step.send.device else ""
-        return f"send {service_request(step.send.service_request)} to {step.send.to}{about}"
+        request = all_service_requests().get(step.send.service_request, step.send.service_request)
+        return f"send {request} to {step.send.to}{about}"
     if step.supply is not None:
         return f"supply: {_describe_supply(step.supply.model_dump(exclude_none=True, by_alias=True))}"
     if step.relay is not None:

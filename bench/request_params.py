@@ -7,7 +7,7 @@ DUT file. `${esme.mpxn}` and `${saved.NAME.KEY}` stand for values that are known
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from bench.errors import UsageError
 from bench.parties import DeviceType, Dut, Parties, User
 from bench.quantities import parse
 
-_REFERENCE = re.compile(r"\$\{([a-z0-9_.-]+)\}")
+_REFERENCE = re.compile(r"\$\{([^}]*)\}?")
 _DUT_FIELDS = ("id", "mpxn", "install_code", "model", "manufacturer", "firmware", "serial")
 _DATE_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _A_DAY = timedelta(days=1)
@@ -39,26 +39,71 @@ def resolve(text: str, parties: Parties, saved: Mapping[str, Mapping[str, Any]])
 
     def value(match: re.Match[str]) -> str:
         name, _, key = match[1].partition(".")
-        if name == "saved":
-            step, _, key = key.partition(".")
-            values = saved.get(step, {})
-            if key not in values:
-                raise NothingSaved(
-                    f"nothing was saved as {match[1]!r}", next_step=f"Saved: {', '.join(values) or 'nothing'}"
-                )
-            return str(values[key])
-        dut = parties.duts.get(name)
-        if dut is None or key not in _DUT_FIELDS:
-            raise UsageError(
-                f"${{{match[1]}}} names nothing",
-                next_step=f"Write ${{DEVICE.FIELD}}: {', '.join(parties.duts)}; {', '.join(_DUT_FIELDS)}",
+        if name != "saved":
+            return _dut_fact(match[1], parties.duts)
+        step, _, key = key.partition(".")
+        values = saved.get(step, {})
+        if key not in values:
+            raise NothingSaved(
+                f"nothing was saved as {match[1]!r}", next_step=f"Saved: {', '.join(values) or 'nothing'}"
             )
-        field = str(dut.eui) if key == "id" else getattr(dut, key)
-        if not field:
-            raise UsageError(f"the DUT file does not say the {key} of {name}")
-        return str(field)
+        return str(values[key])
 
     return _REFERENCE.sub(value, text)
+
+
+def _dut_fact(reference: str, duts: Mapping[str, Dut]) -> str:
+    name, _, key = reference.partition(".")
+    dut = duts.get(name)
+    if dut is None or key not in _DUT_FIELDS:
+        raise UsageError(
+            f"${{{reference}}} names nothing",
+            next_step=f"Write ${{DEVICE.FIELD}}: {', '.join(duts)}; {', '.join(_DUT_FIELDS)}",
+        )
+    fact = str(dut.eui) if key == "id" else getattr(dut, key)
+    if not fact:
+        raise UsageError(f"the DUT file does not say the {key} of {name}")
+    return str(fact)
+
+
+def check_params(
+    variant: str,
+    given: Mapping[str, Any],
+    *,
+    target: Dut | None,
+    device: Dut | None,
+    duts: Mapping[str, Dut],
+    saved: Collection[str],
+) -> list[str]:
+    """What can be known to be wrong with a request's parameters before the run, one sentence for each mistake.
+
+    Args:
+        variant: "8.11".
+        given: the runbook's parameters.
+        target: the business target, None for the DCC.
+        device: the device that the request is about.
+        duts: the devices under test.
+        saved: names under which earlier steps save.
+    """
+    mistakes = []
+    for key, value in given.items():
+        for reference in _REFERENCE.findall(value) if isinstance(value, str) else ():
+            name, _, rest = reference.partition(".")
+            if name == "saved" and rest.partition(".")[0] not in saved:
+                mistakes.append(f"nothing was saved as {rest.partition('.')[0]!r} by an earlier step")
+            elif name != "saved":
+                mistakes += _said(_dut_fact, reference, duts)
+        if isinstance(value, str) and "${" not in value:
+            mistakes += _said(_number, key, value)
+    return mistakes + _said(_demand_facts, variant, given, target, device or target)
+
+
+def _said(check: Callable[..., object], *arguments: Any) -> list[str]:
+    try:
+        check(*arguments)
+    except UsageError as error:
+        return [str(error)]
+    return []
 
 
 def request_params(
@@ -87,6 +132,7 @@ def request_params(
     Raises:
         UsageError: a reference names nothing, or the DUT file lacks what the variant needs.
     """
+    _demand_facts(variant, given, target, device or target)
     params = _known(variant, given, user, target, device or target, clock)
     for key, value in given.items():
         params[key] = _number(key, resolve(value, parties, saved)) if isinstance(value, str) else value
@@ -97,8 +143,29 @@ def _number(key: str, text: str) -> str:
     """Quantities in the units that DUIS carries: volts and seconds, whole."""
     for ending, kind in _QUANTITIES.items():
         if key.endswith(ending) and re.search("[A-Za-z]", text):
-            return f"{parse(text, kind):.0f}"
+            try:
+                value = parse(text, kind)
+            except ValueError as error:
+                raise UsageError(f"{key}: {error}") from None
+            if not value.is_integer():
+                raise UsageError(
+                    f"{key}: {text!r} is not a whole number of {'volts' if kind == 'voltage' else 'seconds'}"
+                )
+            return f"{value:.0f}"
     return text
+
+
+def _demand_facts(variant: str, given: Mapping[str, Any], target: Dut | None, device: Dut | None) -> None:
+    """Raise UsageError unless the DUT file says what a variant cannot do without."""
+    if variant == "8.11" and device is not None and given.get("request_type", "Add") == "Add":
+        if device.install_code is None and "install_code" not in given:
+            raise UsageError(f"the DUT file does not say the install code of {device.name}")
+    elif variant == "6.20.1" and target is not None and not target.mpxn and _mpxn_key(target) not in given:
+        raise UsageError(f"the DUT file does not say the mpxn of {target.name}")
+
+
+def _mpxn_key(meter: Dut) -> str:
+    return "import_mprn" if meter.type is DeviceType.GSME else "import_mpan"
 
 
 def _known(
@@ -120,10 +187,7 @@ def _known(
     if variant == "12.2":
         return _details(device)
     if variant == "8.11":
-        add = given.get("request_type", "Add") == "Add"
-        if add and device.install_code is None:
-            raise UsageError(f"the DUT file does not say the install code of {device.name}")
-        if not add:
+        if given.get("request_type", "Add") != "Add":
             return {"device_id": device.eui}
         added = {"device_id": device.eui, "install_code": device.install_code}
         # Without its MPxN the inventory has no metering point for the device, and no operator to send AD1 to.
@@ -133,9 +197,7 @@ def _known(
     if variant in ("8.7.1", "8.7.2", "8.8.1", "8.8.2"):
         return {"other_device_id": device.eui}
     if variant == "6.20.1" and target is not None:
-        if not target.mpxn:
-            raise UsageError(f"the DUT file does not say the mpxn of {target.name}")
-        return {"import_mprn" if target.type is DeviceType.GSME else "import_mpan": target.mpxn}
+        return {_mpxn_key(target): target.mpxn}
     return {}
 
 

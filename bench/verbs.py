@@ -12,7 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from bench.capabilities import AcSource, Console, DccGateway, Edge, Measures, Switch
 from bench.errors import BenchError, DeviceError, LimitExceeded, UsageError
@@ -21,7 +21,7 @@ from bench.interlock import GuardedSource
 from bench.parties import Dut
 from bench.quantities import format_duration, parse
 from bench.request_params import request_params
-from bench.rig import RigSession
+from bench.rig import RigSession, load_entry
 from bench.runbook import Inventory, Measure, Send, Step, Supply
 
 INVENTORY_REQUEST = "8.2"
@@ -288,10 +288,18 @@ def _mildness(error: BenchError) -> int:
 
 async def _call(stage: Stage, step: Step, watch: StepWatch) -> str:
     assert step.call is not None
-    for entry in entry_points(group="hilbench.steps", name=step.call.function):
-        function: Callable[..., Awaitable[object]] = entry.load()
-        return str(await function(stage.session, **step.call.arguments))
-    raise UsageError(f"there is no step function {step.call.function!r} in the entry point group hilbench.steps")
+    return str(await step_function(step.call.function)(stage.session, **step.call.arguments))
+
+
+def step_function(name: str) -> Callable[..., Awaitable[object]]:
+    """A function that runbooks may call, found by entry point.
+
+    Raises:
+        UsageError: there is none of this name, or it cannot be imported.
+    """
+    for entry in entry_points(group="hilbench.steps", name=name):
+        return cast("Callable[..., Awaitable[object]]", load_entry(entry))
+    raise UsageError(f"there is no step function {name!r} in the entry point group hilbench.steps")
 
 
 def _or(words: Sequence[str]) -> str:
