@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -21,7 +22,7 @@ def main() -> None:
         command = [sys.executable, "-m", "bench.cli", "run", *RUNBOOKS, "--rig", "rigs/emulated.yaml", "--out", out]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     shown = done.stdout.replace(out, "evidence").rpartition("  signed by")[0]
-    console = Console(record=True, width=112, file=tempfile.TemporaryFile("w"), force_terminal=True)
+    console = Console(record=True, width=112, file=io.StringIO(), force_terminal=True)
     text = Text(f"$ hilbench run {' '.join(RUNBOOKS)} --rig rigs/emulated.yaml\n" + shown)
     for pattern, style in ((r"  pass  ", "green"), (r"PASSED|verified", "bold green"), (r"\$ .*", "bold")):
         text.highlight_regex(pattern, style)
