@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import CodecError
 from bench.gbcs import crypto
 from bench.gbcs.message import Cra, Framing, Message
-from bench.gbcs.use_cases import UseCase, use_case_for
+from bench.gbcs.use_cases import UseCase, all_use_cases, use_case_for
 from drivers.emulated.identities import RemotePartyRole
 
 if TYPE_CHECKING:
@@ -56,7 +56,11 @@ def respond(device: EmulatedDevice, raw: bytes) -> bytes | None:
 
 def _carry_out(device: EmulatedDevice, use_case: UseCase, params: Values) -> tuple[bool, Values]:
     faults = device.world.faults
-    injected = any(faults.find("response-error", variant) for variant in use_case.service_references)
+    # Several use cases may share a message code, and a device cannot tell which Service Request was behind it.
+    variants = (
+        ref for each in all_use_cases() if each.message_code == use_case.message_code for ref in each.service_references
+    )
+    injected = any(faults.find("response-error", variant) for variant in variants)
     try:
         if injected or (use_case.name == "CCS01" and faults.find("log-update-rejected")):
             raise Refused("a fault is injected", device.refusal(use_case, params))
