@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import aiohttp
@@ -74,7 +74,7 @@ class DccServer:
         if runner is not None:
             await runner.cleanup()
 
-    def _route(self, service: WebService) -> Callable[[web.Request], asyncio.Future[web.StreamResponse]]:
+    def _route(self, service: WebService) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def answer(request: web.Request) -> web.StreamResponse:
             body = await request.read()
             if self._faults.silent:
@@ -86,7 +86,7 @@ class DccServer:
             except Rejected as error:
                 return web.Response(status=400, text=str(error))
 
-        return answer  # type: ignore[return-value]
+        return answer
 
 
 class Postman:

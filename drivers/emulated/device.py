@@ -17,11 +17,14 @@ from bench.gbcs.catalogue import Encoding
 from bench.gbcs.message import Framing, Message
 from bench.gbcs.use_cases import UseCase
 from bench.parties import DeviceType, Dut, KeyUse
-from drivers.emulated.commands import Action, Values, respond
+from drivers.emulated.commands import Action, Refused, Values, respond
 from drivers.emulated.faults import Faults, canonical_code
 from drivers.emulated.identities import Identities, RemotePartyRole
 from drivers.emulated.schedule import Schedule
 from drivers.emulated.spec import WorldSpec
+
+_NO_ANSWER = 13
+"""Join result: no answer to the key establishment."""
 
 _EARLIER = timedelta(days=1)
 # What a device says under `alert-wrong-code`: a neighbour of the same criticality and form.
@@ -190,6 +193,16 @@ class EmulatedDevice(ABC):
 
     def refusal(self, use_case: UseCase, params: Values) -> Values:
         """What a response says beside "no", where its use case needs that."""
+        return {}
+
+    def join_with(self, params: Values) -> Values:
+        """Trust another device of the HAN from now on (8.7.2).
+
+        Raises:
+            Refused: there is no such device.
+        """
+        if params["other_device"] not in [each.eui for each in self.neighbours]:
+            raise Refused("there is no such device on the HAN", {"join_result": _NO_ANSWER})
         return {}
 
     def next_awake_s(self, from_s: float) -> float:

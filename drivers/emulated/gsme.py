@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from bench.gbcs.catalogue import Encoding
 from bench.gbcs.use_cases import UseCase
 from bench.parties import Dut
-from drivers.emulated.commands import Action, Refused, Values
+from drivers.emulated.commands import Action, Values
 from drivers.emulated.device import Anchor, Surroundings
 from drivers.emulated.identities import RemotePartyRole
 from drivers.emulated.meter import Meter
 from drivers.emulated.schedule import next_turn
 
 _BATTERY_DAYS = 5475
-_NO_ANSWER = 13
-"""Join result: no answer to the key establishment."""
 
 
 class Gsme(Meter):
@@ -41,7 +39,7 @@ class Gsme(Meter):
             },
             "GCS28": self.set_clock,
             "GCS41": self._set_mprn,
-            "CS03B": self._join,
+            "CS03B": self.join_with,
         }
 
     @property
@@ -66,11 +64,6 @@ class Gsme(Meter):
 
     def _set_mprn(self, params: Values) -> Values:
         self.mpxn = params["import_mprn"]
-        return {}
-
-    def _join(self, params: Values) -> Values:
-        if params["other_device"] not in [each.eui for each in self.neighbours]:
-            raise Refused("there is no such device on the HAN", {"join_result": _NO_ANSWER})
         return {}
 
     def joined(self) -> None:

@@ -99,7 +99,7 @@ class Gpf(HubFunction):
         self.actions |= {
             "CS02b supplier by supplier": self._replace_credentials,
             "CS02b network operator by network operator": self._replace_credentials,
-            "CS03B": self._join,
+            "CS03B": self.join_with,
         }
 
     def refusal(self, use_case: UseCase, params: Values) -> Values:
@@ -140,8 +140,3 @@ class Gpf(HubFunction):
             outcome = Outcome(replacement.cell, _BAD_CERTIFICATE, anchor.eui, old, party, bytes(8))
             return outcome, None
         return Outcome(replacement.cell, status, anchor.eui, old, party, key_identifier(key)), key
-
-    def _join(self, params: Values) -> Values:
-        if params["other_device"] not in [each.eui for each in self.neighbours]:
-            raise Refused("there is no such device on the HAN", {"join_result": 13})
-        return {}

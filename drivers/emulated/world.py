@@ -293,7 +293,9 @@ class World:
             if what in own or (not own and what != "fallen"):
                 if fault in self._forbidden:
                     self._forbidden[fault].cancel()
-                self._forbidden[fault] = self.schedule.after(fault.delay_s, partial(self._utter, code))
+                way_s = self.spec.world.han_latency + self.spec.world.wan_latency if code.startswith("0x") else 0.0
+                delay_s = max(0.0, fault.delay_s - way_s)
+                self._forbidden[fault] = self.schedule.after(delay_s, partial(self._utter, code))
 
     def _utter(self, code: str) -> None:
         if not code.startswith("0x"):

@@ -250,7 +250,7 @@ async def test_a_forbidden_alert_counts_from_the_last_stimulus() -> None:
         small.world.source_node.step(258.0)
         changed = small.loop.time()
         await asyncio.sleep(300)
-        assert small.post("0x8006").at_s == pytest.approx(changed + 120 + 1, abs=0.1)
+        assert small.post("0x8006").at_s == pytest.approx(changed + 120, abs=0.01)
 
 
 async def test_a_forbidden_answer_to_a_log_update_follows_the_update() -> None:
