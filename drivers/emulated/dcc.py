@@ -40,6 +40,9 @@ GBCS_VERSION = "4.3"
 BAD_SIGNED_PRE_COMMAND = "E100"
 """Answers a signed pre-command whose signature or content is not right. No source gives the real code."""
 
+_MOST_PRE_COMMANDS = 256
+"""Transformed requests that are remembered until their User has signed them; the oldest are forgotten."""
+
 _LOG_REQUEST = "update_han_device_log_service_request_id"
 _NOT_DONE = {"12.2": "E120201", "8.4": "E080401", "8.2": "E19"}
 
@@ -176,6 +179,8 @@ class Dcc:
             self._send(request, command.use_case, message)
             return self._answer(request, "I99")
         self._pre_commands[request.request_id] = (request, command.use_case, message)
+        if len(self._pre_commands) > _MOST_PRE_COMMANDS:
+            del self._pre_commands[next(iter(self._pre_commands))]
         payload = replace(message, null_signature=True).encode()
         return self._mail.sign(
             duis.PreCommand(**self._header(request, "I0"), gbcs_version=GBCS_VERSION, payload=payload)

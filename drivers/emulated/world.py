@@ -301,14 +301,13 @@ class World:
         if not code.startswith("0x"):
             self.dcc.raise_alert(code)
             return
-        number = int(code, 16)
-        specific: Specific = b""
+        self.esme.raise_alert(int(code, 16), self._specific(code))
+
+    def _specific(self, code: str) -> Specific:
         if code in _STIMULI["restored"]:
             now = self.esme.clock.utc()
-            specific = self.esme.last_outage or SupplyOutage(now - timedelta(seconds=10), now)
-        elif code == "0x81A0":
-            specific = IntegrityIssue(0)
-        self.esme.raise_alert(number, specific)
+            return self.esme.last_outage or SupplyOutage(now - timedelta(seconds=10), now)
+        return IntegrityIssue(0) if code == "0x81A0" else b""
 
 
 def _user(identities: Identities, name: str, role: str, eui: Eui64) -> User:
