@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from bench.duis import responses as duis
 from bench.errors import UsageError
 from bench.gbcs.alerts import SupplyOutage
 from drivers.emulated.faults import KNOWN, Fault, Faults
-from tests.emulated.worlds import CHF, CODES, ESME, Small, small_world
+from tests.emulated.worlds import CHF, CODES, ESME, GPF, GSME, Small, small_world
 
 VOLTAGE = {"voltage": {"period": "60 s", "over": "253 V", "under": "207 V"}}
 
@@ -193,10 +194,6 @@ async def test_a_device_refuses_what_it_is_told_to(variant: str) -> None:
 
 async def test_every_use_case_can_be_refused() -> None:
     """Also those whose refusal says more than no."""
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    from tests.emulated.worlds import GPF, GSME
-
     faults = [f"response-error:{variant}" for variant in ("7.2", "7.3", "7.4", "8.1.1", "6.20.1", "6.21", "8.7.2")]
     with small_world(*faults, inventory={"gsme": "InstalledNotCommissioned"}, world={"gsme_wake": "10 s"}) as small:
         users = small.world.users

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bench.zigbee.frame import decode, learn
 from bench.zigbee.join import JoinTracker
@@ -158,8 +159,6 @@ async def test_a_whole_installation_twice_over() -> None:
                 assert small.send(user, "8.4", params=pending).response_code == "I99"
                 await small.install(user, name)
             certificate = small.world.users["GS"].signing.certificate
-            from cryptography.hazmat.primitives.serialization import Encoding
-
             der = certificate.public_bytes(Encoding.DER)
             agreement = small.world.users["GS"].agreement.certificate.public_bytes(Encoding.DER)
             handover = {
