@@ -268,15 +268,13 @@ class _Planner:
             whom = "the DCC" if request.target is Target.DCC else "a device"
             self._mistake(where, f"{request} is for {whom}, and this sends it to {send.to}")
         duts = self._rig.duts
-        for mistake in check_params(
-            send.service_request,
-            send.params,
-            target=duts.get(send.to),
-            device=duts.get(send.device or ""),
-            duts=duts,
-            saved=self._saved,
-        ):
-            self._mistake(where, mistake)
+        target, device = duts.get(send.to), duts.get(send.device or "")
+        named = (send.to == "dcc" or target is not None) and (send.device is None or device is not None)
+        if named:
+            for mistake in check_params(
+                send.service_request, send.params, target=target, device=device, duts=duts, saved=self._saved
+            ):
+                self._mistake(where, mistake)
         if send.command_variant is not None and send.command_variant not in request.command_variants:
             allowed = ", ".join(str(variant) for variant in request.command_variants)
             self.plan.notes.append(
@@ -378,7 +376,9 @@ def describe_act(step: Step) -> str:
 def _describe_supply(act: Mapping[str, Any]) -> str:
     words = []
     for name, value in act.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, bool):
+            words.append(f"{name} {'on' if value else 'off'}")
+        elif isinstance(value, Mapping):
             words.append(f"{name} " + " ".join(f"{key} {item}" for key, item in value.items()))
         else:
             words.append(f"{name} {value}")
