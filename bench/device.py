@@ -106,6 +106,10 @@ class Driver(ABC, Generic[ConfigT]):
         """Ports and addresses held exclusively, so that two devices on one are found before anything opens."""
         return []
 
+    def shared_ports(self) -> Mapping[str, str]:
+        """Ports that others may use too if they use them in the same way, and that way: speed, protocol."""
+        return {}
+
     def start_background(self, work: Callable[[], Coroutine[Any, Any, None]], *, title: str) -> None:
         """Run supervised work until `stop_background`; if it fails, the device is reported lost."""
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench.clock import Clock
 from bench.counters import FileCounters
-from bench.device import AnyDriver, DeviceContext, Driver
+from bench.device import AnyDriver, Counters, DeviceContext, Driver
 from bench.durable import storage_error
 from bench.errors import BenchError, DeviceLost, UsageError
 from bench.events import Event, EventStream
@@ -119,7 +119,7 @@ def build_emulation(rig: Rig, clock: Clock, *, seed: int | None, faults: Sequenc
 
 
 def build_drivers(
-    rig: Rig, settings: Mapping[str, Mapping[str, Any]], stream: EventStream, parties: Parties, counters: FileCounters
+    rig: Rig, settings: Mapping[str, Mapping[str, Any]], stream: EventStream, parties: Parties, counters: Counters
 ) -> dict[str, AnyDriver]:
     """Make the rig's drivers, opening nothing.
 
@@ -128,7 +128,7 @@ def build_drivers(
     """
     drivers: dict[str, AnyDriver] = {}
     mistakes: list[str] = []
-    holders: dict[str, str] = {}
+    holders: dict[str, tuple[str, str]] = {}
     for name, section in rig.file.devices.items():
         try:
             cls = driver_class(rig, name)
@@ -142,10 +142,13 @@ def build_drivers(
             mistakes.extend(sentences(rig.document, cls.Config, ("devices", name), error))
             continue
         driver: Driver[Any] = cls(DeviceContext(name, stream, parties, counters), config)
-        for resource in driver.resources():
-            other = holders.setdefault(resource, name)
-            if other != name:
-                mistakes.append(f"{rig.where('devices', name)}: {name} and {other} are both on {resource}")
+        # A use of its own for what is held exclusively: nobody else's is the same.
+        uses = dict.fromkeys(driver.resources(), f"by {name} alone") | dict(driver.shared_ports())
+        for resource, use in uses.items():
+            other, other_use = holders.setdefault(resource, (name, use))
+            if other_use != use:
+                how = f", {use} and {other_use}" if resource in driver.shared_ports() else ""
+                mistakes.append(f"{rig.where('devices', name)}: {name} and {other} are both on {resource}{how}")
         drivers[name] = driver
     if mistakes:
         raise UsageError("\n".join(mistakes))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -238,11 +238,13 @@ class Rig:
         file: the typed rig file.
         document: its text and line numbers, for later errors and for evidence.
         duts: devices under test by name.
+        dut_document: the text of the DUT file; it holds secrets.
     """
 
     file: RigFile
     document: strict_yaml.Document
     duts: Mapping[str, Dut]
+    dut_document: strict_yaml.Document = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -270,7 +272,7 @@ def load_rig(path: Path) -> Rig:
     dut_document = strict_yaml.load(path.parent / file.duts)
     specs = strict_yaml.build(dut_document, DutFile).duts
     duts = {name: _dut(name, spec) for name, spec in specs.items()}
-    rig = Rig(file, document, duts)
+    rig = Rig(file, document, duts, dut_document)
     mistakes = [*_dut_mistakes(dut_document, specs), *_topology_mistakes(rig), *_user_mistakes(rig)]
     if mistakes:
         raise UsageError("\n".join(mistakes))

@@ -216,6 +216,7 @@ async def _run_one(
     )
     try:
         writer.add("rig.yaml", rig.document.text.encode())
+        writer.add("duts.yaml", rig.dut_document.text.encode(), redact=True)
         for document in runbook.documents:
             folder = "runbook" if document is runbook.documents[0] else "runbook/procedures"
             writer.add(f"{folder}/{document.path.name}", document.text.encode())

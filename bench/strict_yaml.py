@@ -157,7 +157,7 @@ def sentences(document: Document, model: type[BaseModel], at: Location, error: V
     found = []
     for fault in error.errors(include_url=False):
         location = tuple(fault["loc"])
-        found.append((document.lines.get(_known(document, (*at, *location)), 0), _sentence(model, location, fault)))
+        found.append((document.lines.get(_known(document, (*at, *location)), 0), _sentence(model, at, location, fault)))
     found.sort(key=lambda pair: pair[0])
     return [f"{document.path}:{line or 1}: {text}" for line, text in found]
 
@@ -168,8 +168,8 @@ def _known(document: Document, location: Location) -> Location:
     return location
 
 
-def _sentence(model: type[BaseModel], location: Location, fault: Any) -> str:
-    name = ".".join(str(part) for part in location) or "the file"
+def _sentence(model: type[BaseModel], at: Location, location: Location, fault: Any) -> str:
+    name = ".".join(str(part) for part in location or at) or "the file"
     kind, value = fault["type"], fault["input"]
     if any(word in str(part) for part in location for word in _SECRET):
         value = "(not shown)"

@@ -39,6 +39,13 @@ class ModbusAddress:
     def __str__(self) -> str:
         return f"{self.line} device {self.device}"
 
+    @property
+    def shared_port(self) -> dict[str, str]:
+        """The serial port and how it is used, which all devices on the line must agree on; nothing for TCP."""
+        if self.port:
+            return {}
+        return {self.host: f"Modbus RTU at {self.baud} baud, 8{self.parity}{self.stop_bits}"}
+
     @classmethod
     def parse(cls, text: object) -> ModbusAddress:
         """Read `tcp://HOST[:502]?device=1` or `rtu://PATH?baud=19200&parity=E&stop=1&device=1`.

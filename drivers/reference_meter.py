@@ -93,6 +93,10 @@ class ModbusMeter(Driver[MeterConfig]):
         """The device on its line; the line itself may be shared."""
         return [str(self.config.resource)]
 
+    def shared_ports(self) -> Mapping[str, str]:
+        """The serial line, if it is on one."""
+        return self.config.resource.shared_port
+
     async def connect(self) -> None:
         """Open the line and read every quantity once, so that a wrong register map is found now."""
         await self._unit.open(self._read_all)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -67,6 +68,10 @@ class ModbusRelay(Driver[RelayConfig]):
         """Its one output; the line, and other outputs of the same module, may be shared."""
         coil, register = self.config.coil, self.config.holding_register
         return [f"{self.config.resource} " + (f"coil {coil}" if coil is not None else f"holding register {register}")]
+
+    def shared_ports(self) -> Mapping[str, str]:
+        """The serial line, if it is on one."""
+        return self.config.resource.shared_port
 
     async def connect(self) -> None:
         """Open the line, and read the output and the feedback input, so that wrong addresses are found now."""

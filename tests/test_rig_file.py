@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UsageError
+from bench.rig_check import check
 from bench.rig_file import load_rig
 
 ROOT = Path(__file__).parent.parent
@@ -87,3 +88,62 @@ def test_a_wrong_install_code_is_not_repeated_in_the_error(tmp_path: Path) -> No
     with pytest.raises(UsageError, match="install_code") as caught:
         load_rig(path)
     assert "SECRETCODE" not in str(caught.value)
+
+
+def test_the_example_of_a_lab_describes_every_device_rightly() -> None:
+    report = check(ROOT / "rigs" / "example-lab.yaml", ROOT / "unused", offline=True)
+    assert set(report.devices) == {"source", "relay", "meter", "hub", "console", "sniffer", "dcc"}
+    assert report.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (
+            "resource: /dev/serial/by-id/usb-meter-console",
+            "resource: /dev/serial/by-id/usb-ZEPHYR_nRF_802154_Sniffer",
+            "sniffer and console are both on /dev/serial/by-id/usb-ZEPHYR_nRF_802154_Sniffer",
+        ),
+        (
+            "resource: /dev/serial/by-id/usb-meter-console",
+            "resource: /dev/serial/by-id/usb-FTDI_reference-meter",
+            "console and meter are both on /dev/serial/by-id/usb-FTDI_reference-meter",
+        ),
+        (
+            "resource: tcp://192.0.2.12:502?device=1",
+            "resource: rtu:///dev/serial/by-id/usb-FTDI_reference-meter?baud=9600&device=1",
+            "Modbus RTU at 19200 baud, 8E1 and Modbus RTU at 9600 baud, 8E1",
+        ),
+    ],
+)
+def test_two_devices_on_one_port_are_found_without_opening_it(tmp_path: Path, old: str, new: str, what: str) -> None:
+    (tmp_path / "duts").mkdir()
+    (tmp_path / "duts" / "emulated.yaml").write_text((ROOT / "rigs" / "duts" / "emulated.yaml").read_text())
+    text = (ROOT / "rigs" / "example-lab.yaml").read_text()
+    assert old in text
+    path = tmp_path / "rig.yaml"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(UsageError) as caught:
+        check(path, tmp_path, offline=True)
+    assert what in str(caught.value)
+
+
+def test_two_devices_may_share_a_modbus_line(tmp_path: Path) -> None:
+    (tmp_path / "duts").mkdir()
+    (tmp_path / "duts" / "emulated.yaml").write_text((ROOT / "rigs" / "duts" / "emulated.yaml").read_text())
+    path = tmp_path / "rig.yaml"
+    line = "rtu:///dev/serial/by-id/usb-FTDI_reference-meter?baud=19200&device=1"
+    path.write_text((ROOT / "rigs" / "example-lab.yaml").read_text().replace("tcp://192.0.2.12:502?device=1", line))
+    assert check(path, tmp_path, offline=True).exit_code == 0
+
+
+def test_a_driver_that_does_not_exist_and_a_key_that_it_does_not_have_are_both_named(tmp_path: Path) -> None:
+    (tmp_path / "duts").mkdir()
+    (tmp_path / "duts" / "emulated.yaml").write_text((ROOT / "rigs" / "duts" / "emulated.yaml").read_text())
+    text = (ROOT / "rigs" / "example-lab.yaml").read_text()
+    path = tmp_path / "rig.yaml"
+    path.write_text(text.replace("driver: mqtt-hub", "driver: mqtt-hob").replace("coil: 0", "koil: 0"))
+    with pytest.raises(UsageError) as caught:
+        check(path, tmp_path, offline=True)
+    assert "there is no driver 'mqtt-hob'" in str(caught.value)
+    assert "unknown key 'koil'; did you mean 'coil'?" in str(caught.value)
