@@ -7,7 +7,7 @@ DUT file. `${esme.mpxn}` and `${saved.NAME.KEY}` stand for values that are known
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from bench.errors import UsageError
 from bench.parties import DeviceType, Dut, Parties, User
 from bench.quantities import parse
 
-_REFERENCE = re.compile(r"\$\{([^}]*)\}?")
+_REFERENCE = re.compile(r"\$\{[^}]*\}?")
 _DUT_FIELDS = ("id", "mpxn", "install_code", "model", "manufacturer", "firmware", "serial")
 _DATE_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _A_DAY = timedelta(days=1)
@@ -38,26 +38,24 @@ def resolve(text: str, parties: Parties, saved: Mapping[str, Mapping[str, Any]])
     """
 
     def value(match: re.Match[str]) -> str:
-        name, _, key = match[1].partition(".")
+        name, _, key = match[0][2:-1].partition(".")
         if name != "saved":
-            return _dut_fact(match[1], parties.duts)
+            return _dut_fact(match[0], parties.duts)
         step, _, key = key.partition(".")
         values = saved.get(step, {})
-        if key not in values:
-            raise NothingSaved(
-                f"nothing was saved as {match[1]!r}", next_step=f"Saved: {', '.join(values) or 'nothing'}"
-            )
+        if values.get(key) is None:
+            raise NothingSaved(f"nothing was saved as {match[0]}", next_step=f"Saved: {', '.join(values) or 'nothing'}")
         return str(values[key])
 
     return _REFERENCE.sub(value, text)
 
 
 def _dut_fact(reference: str, duts: Mapping[str, Dut]) -> str:
-    name, _, key = reference.partition(".")
+    name, _, key = reference[2:-1].partition(".")
     dut = duts.get(name)
-    if dut is None or key not in _DUT_FIELDS:
+    if dut is None or key not in _DUT_FIELDS or not reference.endswith("}"):
         raise UsageError(
-            f"${{{reference}}} names nothing",
+            f"{reference} names nothing",
             next_step=f"Write ${{DEVICE.FIELD}}: {', '.join(duts)}; {', '.join(_DUT_FIELDS)}",
         )
     fact = str(dut.eui) if key == "id" else getattr(dut, key)
@@ -86,16 +84,29 @@ def check_params(
         saved: names under which earlier steps save.
     """
     mistakes = []
-    for key, value in given.items():
-        for reference in _REFERENCE.findall(value) if isinstance(value, str) else ():
-            name, _, rest = reference.partition(".")
+    for key, text in _texts("", given):
+        references = _REFERENCE.findall(text)
+        for reference in references:
+            name, _, rest = reference[2:-1].partition(".")
             if name == "saved" and rest.partition(".")[0] not in saved:
                 mistakes.append(f"nothing was saved as {rest.partition('.')[0]!r} by an earlier step")
             elif name != "saved":
                 mistakes += _said(_dut_fact, reference, duts)
-        if isinstance(value, str) and "${" not in value:
-            mistakes += _said(_number, key, value)
+        if not references:
+            mistakes += _said(_number, key, text)
     return mistakes + _said(_demand_facts, variant, given, target, device or target)
+
+
+def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Every text in a value, with the key that it stands under."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _texts(name, inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(key, inner)
 
 
 def _said(check: Callable[..., object], *arguments: Any) -> list[str]:
@@ -134,9 +145,15 @@ def request_params(
     """
     _demand_facts(variant, given, target, device or target)
     params = _known(variant, given, user, target, device or target, clock)
-    for key, value in given.items():
-        params[key] = _number(key, resolve(value, parties, saved)) if isinstance(value, str) else value
-    return params
+
+    def filled(key: str, value: Any) -> Any:
+        if isinstance(value, str):
+            return _number(key, resolve(value, parties, saved))
+        if isinstance(value, Mapping):
+            return {name: filled(name, inner) for name, inner in value.items()}
+        return [filled(key, inner) for inner in value] if isinstance(value, list | tuple) else value
+
+    return params | {key: filled(key, value) for key, value in given.items()}
 
 
 def _number(key: str, text: str) -> str:

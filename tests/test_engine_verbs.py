@@ -43,7 +43,7 @@ async def test_what_was_not_saved_cannot_be_sent(tmp_path: Path) -> None:
     bench = make_bench(tmp_path)
     result = await bench.run(f"steps:\n{WRITE}teardown:\n{WRITE}")
     assert [step.verdict for step in result.steps] == [Verdict.UNDECIDED, Verdict.SKIPPED]
-    assert "nothing was saved as 'saved.before.volts'" in result.reason
+    assert "nothing was saved as ${saved.before.volts}" in result.reason
     assert bench.dcc.requests == []
 
 
