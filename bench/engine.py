@@ -20,9 +20,10 @@ from bench.monitors import Monitors
 from bench.quantities import format_duration
 from bench.request_params import NothingSaved
 from bench.rig import RigSession
-from bench.runbook import Placed, PlacedPrecondition, Runbook, Step
+from bench.runbook import Placed, PlacedPrecondition, Runbook
 from bench.safety import reach
 from bench.sightings import Sighting
+from bench.steps import Step
 from bench.verbs import Operator, Stage, StepFailed, perform, read_inventory
 from bench.verdict import Verdict, gravest
 

@@ -18,8 +18,8 @@ from bench.clock import Clock, Instant
 from bench.events import EventStream
 from bench.parties import Parties
 from bench.quantities import format_duration
-from bench.runbook import Expect, Forbid, Step
 from bench.sightings import Sighting, device_name, is_about, objections, value_objections
+from bench.steps import Expect, Forbid, Step
 from bench.verdict import Verdict, gravest
 
 _NS = 1_000_000_000

@@ -22,7 +22,8 @@ from bench.quantities import format_duration
 from bench.request_params import check_params
 from bench.rig import driver_class
 from bench.rig_file import Rig
-from bench.runbook import Expect, Forbid, Match, Placed, Runbook, Send, Step
+from bench.runbook import Placed, Runbook
+from bench.steps import Expect, Forbid, Match, Send, Step
 from bench.verbs import band, step_function
 
 REQUEST_S = 5.0

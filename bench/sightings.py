@@ -13,7 +13,7 @@ from typing import Any
 from bench.events import Event
 from bench.ledger import Ledger
 from bench.parties import Parties
-from bench.runbook import Match
+from bench.steps import Match
 
 _CODED = {"seen.response": "response", "seen.device_alert": "device_alert", "seen.dcc_alert": "dcc_alert"}
 _WITNESSED = {"seen.han": "han", "seen.hub": "hub"}

@@ -22,7 +22,7 @@ from bench.parties import Dut
 from bench.quantities import format_duration, parse
 from bench.request_params import request_params
 from bench.rig import RigSession, load_entry
-from bench.runbook import Inventory, Measure, Send, Step, Supply
+from bench.steps import Inventory, Measure, Send, Step, Supply
 
 INVENTORY_REQUEST = "8.2"
 INVENTORY_POLL_S = 5.0

@@ -15,8 +15,8 @@ from bench.events import EventStream
 from bench.expectations import StepWatch, first_problem
 from bench.ledger import Ledger
 from bench.parties import Certificates, DeviceType, Dut, Parties
-from bench.runbook import Step
 from bench.sightings import sight
+from bench.steps import Step
 from bench.verdict import Verdict
 
 ESME = Dut("esme", DeviceType.ESME, Eui64.parse("00-DB-12-34-56-78-90-A0"))
