@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import math
 import random
 from collections.abc import Callable
@@ -11,7 +12,7 @@ Action = Callable[[], None]
 
 
 class Schedule:
-    """Calls actions at moments of the event loop's clock, in order, until it is closed.
+    """Calls actions at moments of the event loop's clock until it is closed, those of one moment as they were asked.
 
     An exception in an action is a mistake in the emulator: the first one is kept, stops the schedule and is
     raised by `close`.
@@ -20,7 +21,9 @@ class Schedule:
     def __init__(self, loop: asyncio.AbstractEventLoop, seed: int) -> None:
         self._loop = loop
         self._seed = seed
-        self._pending: dict[int, asyncio.TimerHandle] = {}
+        self._pending: dict[int, tuple[asyncio.TimerHandle, Action]] = {}
+        # The loop keeps no order among timers of one moment.
+        self._order: list[tuple[float, int]] = []
         self._made = 0
         self._failure: Exception | None = None
 
@@ -36,8 +39,9 @@ class Schedule:
     def at(self, when_s: float, action: Action) -> Timer:
         """Call an action at a moment, or at the loop's next turn if that has passed."""
         self._made += 1
-        number = self._made
-        self._pending[number] = self._loop.call_at(max(when_s, self.now_s), self._run, number, action)
+        number, when_s = self._made, max(when_s, self.now_s)
+        self._pending[number] = self._loop.call_at(when_s, self._run_first, when_s), action
+        heapq.heappush(self._order, (when_s, number))
         return Timer(self, number)
 
     def after(self, delay_s: float, action: Action) -> Timer:
@@ -46,7 +50,7 @@ class Schedule:
 
     def cancel(self, number: int) -> None:
         """Forget a timer; nothing happens if it has run already."""
-        handle = self._pending.pop(number, None)
+        handle, _ = self._pending.pop(number, (None, None))
         if handle is not None:
             handle.cancel()
 
@@ -58,12 +62,18 @@ class Schedule:
         """Cancel every timer and raise what an action raised."""
         for number in list(self._pending):
             self.cancel(number)
+        self._order.clear()
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
 
-    def _run(self, number: int, action: Action) -> None:
-        del self._pending[number]
+    def _run_first(self, until_s: float) -> None:
+        """Run the first action that is due; the timer of another one may stand for it, and its own for that one."""
+        while self._order and self._order[0][1] not in self._pending:
+            heapq.heappop(self._order)
+        if not self._order or self._order[0][0] > until_s:
+            return
+        _, action = self._pending.pop(heapq.heappop(self._order)[1])
         if self._failure is not None:
             return
         try:
