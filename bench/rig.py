@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -51,6 +52,12 @@ class Emulation(Protocol):
         """Key and certificate files by relative path, for a rig that another process uses."""
 
 
+@functools.cache
+def _installed(group: str) -> Mapping[str, EntryPoint]:
+    """The entry points of a group by name; to search all that is installed for each device would take a while."""
+    return {entry.name: entry for entry in entry_points(group=group)}
+
+
 def load_entry(entry: EntryPoint) -> Any:
     """What an entry point names.
 
@@ -69,7 +76,7 @@ def emulator_class() -> Any:
     Raises:
         UsageError: none is installed.
     """
-    for entry in entry_points(group="hilbench.emulators"):
+    for entry in _installed("hilbench.emulators").values():
         return load_entry(entry)
     raise UsageError("no emulator is installed", next_step="Install the project with its drivers")
 
@@ -81,7 +88,7 @@ def driver_class(rig: Rig, device: str) -> type[AnyDriver]:
         UsageError: there is no such driver.
     """
     name = str(rig.file.devices[device]["driver"])
-    found = {entry.name: entry for entry in entry_points(group="hilbench.drivers")}
+    found = _installed("hilbench.drivers")
     if name not in found:
         raise UsageError(
             f"there is no driver {name!r}",

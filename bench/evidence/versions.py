@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import subprocess
 from importlib import metadata
@@ -12,14 +13,16 @@ _ROOT = Path(__file__).resolve().parents[2]
 _GIT_TIMEOUT_S = 10
 
 
+@functools.cache
 def collect() -> dict[str, Any]:
     """Versions of the bench, of Python, of every installed package and of the kernel, and the source revision.
 
     `source` is null where the bench does not run from a repository; `modified` says whether the files there differ
-    from the revision.
+    from the revision. Looked up once: what is installed or edited later is not what this process runs.
     """
-    named = ((found.metadata["Name"], found.version) for found in metadata.distributions())
-    packages = {name: version for name, version in named if name}
+    # The whole file is parsed each time that `metadata` is asked for.
+    files = (found.metadata for found in metadata.distributions())
+    packages = {file["Name"]: file["Version"] for file in files if file["Name"]}
     return {
         "hilbench": packages.get("hilbench", "not installed"),
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",

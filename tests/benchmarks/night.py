@@ -18,8 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.planner import Plan
-from bench.runbook import Placed, Runbook, Step
+from bench.runbook import Placed, Runbook
 from bench.runner import Finished, RunOptions, execute, prepare
+from bench.steps import Step
 from bench.terminal import Silent, TerminalOperator
 from tests.benchmarks.result import RIG, ROOT, Result
 

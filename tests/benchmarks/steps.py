@@ -23,8 +23,9 @@ from bench.ledger import Ledger
 from bench.parties import Certificates, Parties
 from bench.rig import RigSession
 from bench.rig_file import SafetyState, load_rig
-from bench.runbook import Placed, Runbook, Step
+from bench.runbook import Placed, Runbook
 from bench.runner import make_clock
+from bench.steps import Step
 from bench.terminal import TerminalOperator
 from bench.virtual_time import VirtualLoop
 from tests.benchmarks.result import RIG, Result
