@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
 from bench.duis.requests import Request
 from bench.duis.signatures import sign
+from bench.eui import Eui64
 from bench.parties import KeyPair, User
 from drivers.emulated.device import Surroundings, from_utc_ns
 
 _NEIGHBOURS = {"AD1": "N1", "N24": "N25"}
+_EARLIER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Mail:
     ) -> None:
         self._world, self._keys, self._others, self._deliver = surroundings, keys, others, deliver
         self._counter = surroundings.clock.now().utc_ns // 1_000_000
+        self._earlier: dict[tuple[str, Eui64, str], bytes] = {}
         self.bad_signatures = False
 
     @property
@@ -75,10 +78,7 @@ class Mail:
     def sign(self, response: duis.Response) -> bytes:
         """A document with the DCC's signature."""
         document = sign(duis.build_response(response), self._keys.xml.private_key, self._keys.xml.certificate)
-        if self.bad_signatures:
-            # A blank more is still the same time for a reader, and another digest.
-            return document.replace(b"ResponseDateTime>2", b"ResponseDateTime> 2", 1)
-        return document
+        return _spoilt(document) if self.bad_signatures else document
 
     def respond(self, variant: str, response: duis.ServiceResponse) -> None:
         """Send a device's response to a request of a variant, or what takes its place."""
@@ -94,6 +94,9 @@ class Mail:
             return
         if find("alert-wrong-user", code):
             user = next((each for each in self._others if each.eui != user.eui), user)
+        if find("alert-wrong-device", code) and "comms_hub_device_id" in body:
+            hub: Eui64 = body["comms_hub_device_id"]
+            body = {**body, "comms_hub_device_id": Eui64(hub.raw[:-1] + bytes([hub.raw[-1] ^ 0xFF]))}
         alert = duis.DccAlert(
             response_id=RequestId(self._world.dcc, user.eui, self.next_counter()),
             response_date_time=self.now,
@@ -101,16 +104,41 @@ class Mail:
             body_name=body_name,
             body=body,
         )
+        known, fault = (code, user.eui, str(body.get("mpxn"))), find("alert-replay", code)
+        if fault and self._world.schedule.age_s >= fault.delay_s:
+            document = self._earlier.get(known) or self.sign(_of_yesterday(alert))
+        else:
+            document = self._earlier[known] = self.sign(alert)
+        if find("alert-bad-signature", code):
+            document = _spoilt(document)
         late, twice = find("alert-late", code), find("alert-twice", code)
         delay_s = late.delay_s if late else 0.0
-        self.post(alert, delay_s)
+        self._send(document, delay_s)
         if twice:
-            self.post(alert, delay_s + twice.delay_s)
+            self._send(document, delay_s + twice.delay_s)
 
     def post(self, response: duis.Response, delay_s: float = 0.0) -> None:
         """Send a document, now or later."""
-        document = self.sign(response)
+        self._send(self.sign(response), delay_s)
+
+    def _send(self, document: bytes, delay_s: float) -> None:
         if delay_s:
             self._world.schedule.after(delay_s, lambda: self._deliver(document))
         else:
             self._deliver(document)
+
+
+def _spoilt(document: bytes) -> bytes:
+    """The same document with a signature that does not verify: a blank more is the same time, and another digest."""
+    return document.replace(b"ResponseDateTime>2", b"ResponseDateTime> 2", 1)
+
+
+def _of_yesterday(alert: duis.DccAlert) -> duis.DccAlert:
+    assert alert.response_id is not None and alert.response_date_time is not None
+    counter = alert.response_id.counter - _EARLIER // timedelta(milliseconds=1)
+    return replace(
+        alert,
+        response_id=replace(alert.response_id, counter=counter),
+        response_date_time=alert.response_date_time - _EARLIER,
+        body={key: value - _EARLIER if isinstance(value, datetime) else value for key, value in alert.body.items()},
+    )

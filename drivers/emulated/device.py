@@ -237,7 +237,8 @@ class EmulatedDevice(ABC):
     def _faulty_alert(self, code: int, specific: Specific) -> bytes | None:
         find = self.world.faults.find
         name = canonical_code(f"{code:04X}")
-        if find("alert-replay", name):
+        replay = find("alert-replay", name)
+        if replay and self.world.schedule.age_s >= replay.delay_s:
             return self._last_alert.get(code) or self._alert_of_yesterday(code, specific)
         said = _NEIGHBOURS.get(code, 0x8F30) if find("alert-wrong-code", name) else code
         recipient = self._recipient(code)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.errors import UsageError
+from bench.gbcs import catalogue
 from bench.quantities import parse as parse_quantity
 
 _FORM = re.compile(r"(?P<name>[a-z0-9-]+)(?::(?P<argument>[^@]+))?(?:@(?P<delay>.+))?")
@@ -33,6 +34,29 @@ def canonical_code(text: str) -> str:
     if match is None:
         raise ValueError(f"{text!r} is no alert code: write 0x8F35, AD1 or N24")
     return f"0x{match[1].upper()}"
+
+
+def _signed_code(text: str) -> str:
+    code = canonical_code(text)
+    entry = catalogue.alert_entry(int(code, 16)) if code.startswith("0x") else None
+    if entry is not None and entry.critical is False:
+        raise ValueError(f"{code} is not critical, so that it has no signature: alert-bad-mac:{code}")
+    return code
+
+
+def _maced_code(text: str) -> str:
+    code = canonical_code(text)
+    entry = catalogue.alert_entry(int(code, 16)) if code.startswith("0x") else None
+    if entry is None or entry.critical is not False:
+        raise ValueError(f"{code} has a signature and no MAC: alert-bad-signature:{code}")
+    return code
+
+
+def _code_of_device(text: str) -> str:
+    code = canonical_code(text)
+    if code.startswith("N"):
+        raise ValueError(f"{code} is from no device: write 0x8F35 or AD1")
+    return code
 
 
 def _variant(text: str) -> str:
@@ -78,11 +102,14 @@ _KINDS: Mapping[str, FaultKind] = {
     "alert-late": _alert("the alert ARG arrives DELAY (default 1 h) later than it should", 3600.0),
     "alert-twice": _alert("the alert ARG is delivered again, the very same message, DELAY (default 2 s) later", 2.0),
     "alert-wrong-code": _alert("the device says another code, duly protected, in place of ARG"),
-    "alert-bad-signature": _alert("the signature of the alert ARG does not verify"),
-    "alert-bad-mac": _alert("the tag of the alert ARG is wrong"),
-    "alert-wrong-device": _alert("the alert ARG comes from another device than the one it concerns"),
+    "alert-bad-signature": FaultKind("the signature of the alert ARG does not verify", _signed_code),
+    "alert-bad-mac": FaultKind("the MAC of the alert ARG does not verify", _maced_code),
+    "alert-wrong-device": FaultKind("the alert ARG is from another device than the one it concerns", _code_of_device),
     "alert-wrong-user": _alert("the alert ARG goes to another User than the one it is for"),
-    "alert-replay": _alert("an earlier alert ARG is delivered again in place of the new one"),
+    "alert-replay": _alert(
+        "from DELAY (default 0 s) after the start on, an earlier alert ARG comes again in place of a new one",
+        0.0,
+    ),
     "forbidden-alert": FaultKind(
         "the alert ARG arrives, duly protected, DELAY (default 5 s) after every stimulus that it could belong to",
         canonical_code,

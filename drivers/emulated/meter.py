@@ -48,6 +48,7 @@ class Meter(EmulatedDevice):
     def disable_supply(self, _params: Values) -> Values:
         """Open the load switch or valve (7.2)."""
         self._set_supply(SupplyState.DISABLED)
+        self.world.stimulus("disabled")
         return {}
 
     def arm_supply(self, _params: Values) -> Values:

@@ -21,6 +21,7 @@ class Schedule:
     def __init__(self, loop: asyncio.AbstractEventLoop, seed: int) -> None:
         self._loop = loop
         self._seed = seed
+        self._began_s = loop.time()
         self._pending: dict[int, tuple[asyncio.TimerHandle, Action]] = {}
         # The loop keeps no order among timers of one moment.
         self._order: list[tuple[float, int]] = []
@@ -31,6 +32,11 @@ class Schedule:
     def now_s(self) -> float:
         """The loop's time in seconds."""
         return self._loop.time()
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the world began."""
+        return self.now_s - self._began_s
 
     def random(self, label: str) -> random.Random:
         """A generator of its own for one purpose, so that one purpose does not disturb another."""

@@ -38,6 +38,7 @@ _STIMULI = {
     "restored": ("0x8F35", "0x8F36"),
     "voltage": ("0x8002", "0x8006", "0x8085", "0x8089"),
     "armed": ("0x8F32",),
+    "disabled": ("0x8F32",),
     "joining": ("0x8183", "N24", "N25"),
     "fallen": ("AD1",),
 }
