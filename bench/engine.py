@@ -28,6 +28,14 @@ from bench.verbs import Operator, Stage, StepFailed, perform, read_inventory
 from bench.verdict import Verdict, gravest
 
 _NS = 1_000_000_000
+_STOP_AGAIN_S = 1.0
+
+
+def _stop(task: asyncio.Task[Any]) -> None:
+    """Cancel a task until it has ended: a library that it waits in may swallow a cancellation (wait_for does)."""
+    if not task.done():
+        task.cancel()
+        asyncio.get_running_loop().call_later(_STOP_AGAIN_S, _stop, task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,7 @@ class Engine:
         self._findings: list[str] = []
         self._problems: list[tuple[Verdict, str]] = []
         self._body: asyncio.Task[None] | None = None
-        self._safe: asyncio.Task[bool] | None = None
+        self._safe: asyncio.Task[tuple[str, ...]] | None = None
         self._parked = False
         self._abort_reason: str | None = None
 
@@ -110,7 +118,7 @@ class Engine:
             self._make_safe()
             self._session.stream.emit("engine", "run", {"state": "abort", "reason": reason})
             if self._body is not None:
-                self._body.cancel()
+                _stop(self._body)
 
     def _make_safe(self) -> None:
         if self._safe is None:
@@ -132,26 +140,27 @@ class Engine:
         monitors.add_done_callback(self._monitors_ended)
         self._body = asyncio.create_task(self._whole(), name=f"run {self._runbook.name}")
         if self._abort_reason is not None:
-            self._body.cancel()
+            _stop(self._body)
         await self._end_of(self._body)
         error = None if self._body.cancelled() else self._body.exception()
         if error is not None:
             self.abort(f"an error in the bench: {error!r}")
         elif self._body.cancelled() and self._abort_reason is None:
             self.abort("something inside the bench cancelled the run")
-        monitors.cancel()
+        _stop(monitors)
         await self._end_of(monitors)
         if self._safe is not None:
             await self._end_of(self._safe)
         unwatch()
-        safe = self._safe is None or self._safe.result()
+        unsafe = self._safe.result() if self._safe is not None else ()
         if error is not None:
-            if not safe:
+            if unsafe:
                 raise UnsafeError(
-                    f"{error}; and the safe state of the rig was not confirmed", next_step="Look at the bench"
+                    f"{error}; and the safe state of the rig was not confirmed: {'; '.join(unsafe)}",
+                    next_step="Look at the bench",
                 ) from error
             raise error
-        return self._conclude(safe)
+        return self._conclude(unsafe)
 
     async def _end_of(self, task: asyncio.Task[Any]) -> None:
         """Wait for a task to end; being cancelled meanwhile aborts the run, and a second time changes nothing."""
@@ -178,10 +187,11 @@ class Engine:
             self._block("step", self._runbook.steps)
         if not await self._group("teardown", self._runbook.teardown, go_on=True):
             self._problem(Verdict.FAILED, "teardown did not put everything back")
-        self._parked = await reach(self._session, "park", self._session.rig.file.park)
-        if not self._parked:
+        unparked = await reach(self._session, "park", self._session.rig.file.park)
+        self._parked = not unparked
+        if unparked:
             # At once, and not after the drain: nobody knows what state the rig is in.
-            self._problem(Verdict.UNDECIDED, "the park state was not confirmed")
+            self._problem(Verdict.UNDECIDED, f"the park state was not confirmed: {'; '.join(unparked)}")
             self._make_safe()
         await self._drain()
         self._check_clock()
@@ -389,9 +399,11 @@ class Engine:
         self._findings.append(text)
         self._session.stream.emit("engine", "finding", {"text": text})
 
-    def _conclude(self, safe: bool) -> RunResult:
+    def _conclude(self, unsafe: tuple[str, ...]) -> RunResult:
         if self._abort_reason is not None:
             self._problem(Verdict.UNDECIDED, f"aborted: {self._abort_reason}")
+        if unsafe:
+            self._problem(Verdict.UNDECIDED, f"the safe state was not confirmed: {'; '.join(unsafe)}")
         if self._session.ledger.fault:
             self._problem(
                 Verdict.UNDECIDED, f"the record of messages could not be written: {self._session.ledger.fault}"
@@ -408,4 +420,4 @@ class Engine:
         texts = [text for _, text in self._problems]
         reason = "; ".join(dict.fromkeys([*(r for r in reasons if "an earlier step" not in r), *texts]))
         parked = self._parked and self._safe is None
-        return RunResult(self._runbook, verdict, reason, safe, parked, self._results, self._findings)
+        return RunResult(self._runbook, verdict, reason, not unsafe, parked, self._results, self._findings)

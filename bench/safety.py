@@ -21,35 +21,40 @@ if TYPE_CHECKING:
 _VOLTAGE_TOLERANCE_V = 2.0
 
 
-async def reach(session: RigSession, name: str, state: SafetyState) -> bool:
+async def reach(session: RigSession, name: str, state: SafetyState) -> tuple[str, ...]:
     """Bring the rig to its park or safe state.
 
     Cancellation is the caller's to prevent: shield this.
 
     Returns:
-        whether every device confirmed it by read-back within the deadline.
+        what was not confirmed by read-back within the deadline, a sentence for each device; empty if all was.
     """
     session.stream.emit("engine", name, {"state": "start"})
     by_device: dict[str, list[SafetyAction]] = {}
     for action in state.actions:
         by_device.setdefault(action.device, []).append(action)
-    results = await asyncio.gather(
+    reasons = await asyncio.gather(
         *(_one_device(session, name, device, actions, state.deadline) for device, actions in by_device.items())
     )
-    confirmed = all(results)
-    session.stream.emit("engine", name, {"state": "end", "confirmed": confirmed})
-    return confirmed
+    unconfirmed = tuple(
+        reason if reason.startswith(device) else f"{device}: {reason}"
+        for device, reason in zip(by_device, reasons, strict=True)
+        if reason is not None
+    )
+    session.stream.emit("engine", name, {"state": "end", "confirmed": not unconfirmed})
+    return unconfirmed
 
 
 async def _one_device(
     session: RigSession, name: str, device: str, actions: Sequence[SafetyAction], deadline_s: float
-) -> bool:
+) -> str | None:
+    """Act on one device; why it did not confirm, or None."""
     try:
         async with asyncio.timeout(deadline_s):
             for action in actions:
                 await _act(session, device, action, urgent=name == "safe")
                 session.stream.emit("engine", name, {"state": "done", "device": device, "action": describe(action)})
-        return True
+        return None
     except TimeoutError:
         reason = f"not confirmed within {deadline_s:g} s"
     except BenchError as error:
@@ -58,7 +63,7 @@ async def _one_device(
         # Whatever is wrong with one driver, the other devices still get their part.
         reason = repr(error)
     session.stream.emit("engine", name, {"state": "unconfirmed", "device": device, "reason": reason})
-    return False
+    return reason
 
 
 async def _act(session: RigSession, device: str, action: SafetyAction, *, urgent: bool) -> None:
