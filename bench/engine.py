@@ -24,18 +24,11 @@ from bench.runbook import Placed, PlacedPrecondition, Runbook
 from bench.safety import reach
 from bench.sightings import Sighting
 from bench.steps import Step
+from bench.tasks import stop
 from bench.verbs import Operator, Stage, StepFailed, perform, read_inventory
 from bench.verdict import Verdict, gravest
 
 _NS = 1_000_000_000
-_STOP_AGAIN_S = 1.0
-
-
-def _stop(task: asyncio.Task[Any]) -> None:
-    """Cancel a task until it has ended: a library that it waits in may swallow a cancellation (wait_for does)."""
-    if not task.done():
-        task.cancel()
-        asyncio.get_running_loop().call_later(_STOP_AGAIN_S, _stop, task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +111,7 @@ class Engine:
             self._make_safe()
             self._session.stream.emit("engine", "run", {"state": "abort", "reason": reason})
             if self._body is not None:
-                _stop(self._body)
+                stop(self._body)
 
     def _make_safe(self) -> None:
         if self._safe is None:
@@ -140,14 +133,14 @@ class Engine:
         monitors.add_done_callback(self._monitors_ended)
         self._body = asyncio.create_task(self._whole(), name=f"run {self._runbook.name}")
         if self._abort_reason is not None:
-            _stop(self._body)
+            stop(self._body)
         await self._end_of(self._body)
         error = None if self._body.cancelled() else self._body.exception()
         if error is not None:
             self.abort(f"an error in the bench: {error!r}")
         elif self._body.cancelled() and self._abort_reason is None:
             self.abort("something inside the bench cancelled the run")
-        _stop(monitors)
+        stop(monitors)
         await self._end_of(monitors)
         if self._safe is not None:
             await self._end_of(self._safe)

@@ -10,6 +10,7 @@ from bench.errors import BenchError
 from bench.interlock import Watchdog
 from bench.rig import RigSession
 from bench.rig_file import Monitor
+from bench.tasks import at_once
 
 LOST_AFTER = 3
 """Failed readings in a row after which the meter counts as lost, and the rig as unwatched."""
@@ -29,9 +30,7 @@ class Monitors:
 
     async def run(self) -> None:
         """Read until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for monitor in self._session.rig.file.monitors:
-                group.create_task(self._one(monitor), name=f"monitor {monitor.device}")
+        await at_once(self._one(monitor) for monitor in self._session.rig.file.monitors)
 
     async def _one(self, monitor: Monitor) -> None:
         session = self._session

@@ -6,7 +6,6 @@ Each returns a few words for the table of steps, tells the step's watch the anch
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from bench.quantities import format_duration, parse
 from bench.request_params import request_params
 from bench.rig import RigSession, load_entry
 from bench.steps import Inventory, Measure, Send, Step, Supply
+from bench.tasks import at_once
 
 INVENTORY_REQUEST = "8.2"
 INVENTORY_POLL_S = 5.0
@@ -271,14 +271,12 @@ async def _parallel(stage: Stage, step: Step, watch: StepWatch) -> str:
         return summary
 
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(inner)) for inner in step.parallel]
+        return "; ".join(await at_once(one(inner) for inner in step.parallel))
     except ExceptionGroup as errors:
         ours = [error for error in errors.exceptions if isinstance(error, BenchError)]
         if len(ours) < len(errors.exceptions):
             raise
         raise min(ours, key=_mildness) from None
-    return "; ".join(task.result() for task in tasks)
 
 
 def _mildness(error: BenchError) -> int:

@@ -138,6 +138,37 @@ async def test_an_abort_while_parking_wins(tmp_path: Path) -> None:
     assert bench.now_s < 6
 
 
+@pytest.mark.parametrize("where", ["{VERB}", "{parallel: [{VERB}, {wait: 1 h}]}"])
+async def test_drivers_that_swallow_a_cancellation_hold_nothing_up(tmp_path: Path, where: str) -> None:
+    bench = make_bench(tmp_path)
+
+    measure, output = bench.meter.measure, bench.source.output
+
+    async def deaf_once(*_: Any) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.get_running_loop().create_future()
+
+    async def interrupt(duration_s: float) -> Any:
+        await deaf_once()
+        await asyncio.sleep(duration_s)
+        return await output(True)
+
+    async def slow_measure(quantity: str) -> Any:
+        if bench.now_s > 5:
+            await deaf_once()
+        return await measure(quantity)
+
+    bench.source.interrupt = interrupt  # type: ignore[method-assign]
+    bench.meter.measure = slow_measure  # type: ignore[method-assign]
+    steps = f"steps: [{where}, {{supply: {{set: 240 V}}}}]\n"
+    engine = bench.engine(steps.replace("VERB", "supply: {interrupt: {for: 10 min}}"))
+    bench.at(10, engine.abort, "Ctrl-C")
+    result = await engine.run()
+    assert result.safe and bench.relay.when("switch") == 10.0
+    assert not {"set_voltage", "output"} & set(bench.source.verbs()), "no verb is begun or ended after an abort"
+    assert bench.now_s < 15
+
+
 async def test_one_broken_driver_does_not_keep_the_others_from_their_safe_state(tmp_path: Path) -> None:
     bench = make_bench(tmp_path)
     bench.relay.raises["switch"] = OSError("no such port")
