@@ -178,11 +178,14 @@ def test_a_bundle_that_is_none() -> None:
         assert json.loads(call("verify", name, "--json").output)[0]["bundle"] == name
 
 
-def test_a_rig_that_was_not_left_parked_gets_no_further_run() -> None:
-    result = call("run", "wait.yaml", "wait.yaml", "--rig", EMULATED, "--fault", "relay-ignores", "--json")
+@pytest.mark.parametrize(("fault", "code", "safe"), [("meter-silent@5s", 3, True), ("source-vanishes@5s", 4, False)])
+def test_a_rig_that_was_not_left_parked_gets_no_further_run(fault: str, code: int, safe: bool) -> None:
+    Path("long.yaml").write_text(WAIT.replace("1 s", "30 s"))
+    result = call("run", "long.yaml", "wait.yaml", "--rig", EMULATED, "--fault", fault, "--json")
     report = json.loads(result.stdout)
-    assert len(report["runs"]) <= 2
-    assert report["exit_code"] == result.exit_code
+    assert (result.exit_code, report["exit_code"]) == (code, code)
+    assert [(run["runbook"], run["verdict"], run["safe"]) for run in report["runs"]] == [("wait", "undecided", safe)]
+    assert len(list(Path("evidence").iterdir())) == 1
 
 
 def test_a_passing_run_says_so_to_a_program_too() -> None:
