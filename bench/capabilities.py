@@ -148,7 +148,18 @@ class HubState:
 
 
 @runtime_checkable
-class CommsHub(Protocol):
+class Witness(Protocol):
+    """Something that sees by itself what happens; one that cannot see is "unavailable", which is not "absent"."""
+
+    def can_see(self) -> bool:
+        """Whether it sees now, as far as is known."""
+
+    def gaps(self) -> int:
+        """How often it may have missed something since it was connected: losses, and what could not be read."""
+
+
+@runtime_checkable
+class CommsHub(Witness, Protocol):
     """The monitor of a Comms Hub; its news is `seen.hub` events."""
 
     def hub_state(self) -> HubState:
@@ -167,14 +178,11 @@ class Console(Protocol):
 
 
 @runtime_checkable
-class HanSniffer(Protocol):
+class HanSniffer(Witness, Protocol):
     """An independent listener on the HAN; what it recognises is `seen.han` events, each frame a `wire` event."""
 
     async def listen(self, channel: int) -> None:
         """Listen on an IEEE 802.15.4 channel, 11 to 26; returns when the sniffer confirmed it."""
-
-    def can_see(self) -> bool:
-        """Whether it is listening now; a witness that cannot see is "unavailable", which is not "absent"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.capabilities import HanSniffer
 from bench.clock import ClockKind, Instant
 from bench.errors import BenchError, ClockError, LimitExceeded, UnsafeError
 from bench.expectations import StepWatch, first_problem
@@ -27,6 +26,7 @@ from bench.steps import Step
 from bench.tasks import stop
 from bench.verbs import Operator, Stage, StepFailed, perform, read_inventory
 from bench.verdict import Verdict, gravest
+from bench.witnesses import DccWitness, watch_witnesses
 
 _NS = 1_000_000_000
 
@@ -99,6 +99,7 @@ class Engine:
         self._results: list[StepResult] = []
         self._findings: list[str] = []
         self._problems: list[tuple[Verdict, str]] = []
+        self._dcc = DccWitness(session, self._refused)
         self._body: asyncio.Task[None] | None = None
         self._safe: asyncio.Task[tuple[str, ...]] | None = None
         self._parked = False
@@ -129,6 +130,7 @@ class Engine:
             UnsafeError: that, or another error in the bench, and the safe state was not confirmed.
         """
         unwatch = self._session.watch(self._on_sighting)
+        unsubscribe = self._session.stream.subscribe(self._dcc.receive)
         monitors = asyncio.create_task(Monitors(self._session, self.abort).run(), name="monitors")
         monitors.add_done_callback(self._monitors_ended)
         self._body = asyncio.create_task(self._whole(), name=f"run {self._runbook.name}")
@@ -145,6 +147,7 @@ class Engine:
         if self._safe is not None:
             await self._end_of(self._safe)
         unwatch()
+        unsubscribe()
         unsafe = self._safe.result() if self._safe is not None else ()
         if error is not None:
             if unsafe:
@@ -187,6 +190,7 @@ class Engine:
             self._problem(Verdict.UNDECIDED, f"the park state was not confirmed: {'; '.join(unparked)}")
             self._make_safe()
         await self._drain()
+        await self._check_dcc()
         self._check_clock()
 
     async def _establish(self) -> bool:
@@ -236,13 +240,12 @@ class Engine:
             self._finish(StepResult(group, placed, Verdict.BLOCKED, "", "an earlier step did not pass", now, now))
 
     def _new_watch(self, step: Step) -> StepWatch:
-        sniffers = [driver for driver in self._session.drivers.values() if isinstance(driver, HanSniffer)]
         watch = StepWatch(
             step,
             self._session.stream,
             self._session.parties,
             tolerance_ns=round(self._session.rig.file.clock.device_tolerance * _NS),
-            can_witness=lambda: any(sniffer.can_see() for sniffer in sniffers),
+            can_witness=watch_witnesses(self._session),
         )
         self._watches.append(watch)
         self._watch = watch
@@ -345,6 +348,12 @@ class Engine:
         elif sighting.is_alert:
             self._loose.append(sighting)
 
+    def _refused(self, text: str) -> None:
+        """The DCC brought something that could not be believed."""
+        self._finding(text)
+        if self._watch is not None:
+            self._watch.refused.append(text)
+
     def _note_oddities(self, watch: StepWatch) -> None:
         """Judge what came beside what was expected, and end the watch."""
         self._watch = None
@@ -368,6 +377,12 @@ class Engine:
         await self._session.clock.sleep(self._session.rig.file.drain)
         self._note_oddities(rest)
         self._session.stream.emit("engine", "drain", {"state": "end"})
+
+    async def _check_dcc(self) -> None:
+        """See that the DCC is still there, where it matters that something did not come."""
+        done = [item for item in self._results if item.verdict in (Verdict.PASSED, Verdict.FAILED)]
+        if missing := await self._dcc.missing(item.placed.step for item in done):
+            self._problem(Verdict.UNDECIDED, missing)
 
     def _check_clock(self) -> None:
         clock, rules = self._session.clock, self._session.rig.file.clock

@@ -18,11 +18,21 @@ from bench.clock import Clock, Instant
 from bench.events import EventStream
 from bench.parties import Parties
 from bench.quantities import format_duration
-from bench.sightings import Sighting, device_name, is_about, objections, value_objections
+from bench.sightings import (
+    CARRIED_BY_DCC,
+    POWER_OUTAGE,
+    SEEN_BY_WITNESS,
+    Sighting,
+    device_name,
+    is_about,
+    objections,
+    value_objections,
+)
 from bench.steps import Expect, Forbid, Step
 from bench.verdict import Verdict, gravest
 
 _NS = 1_000_000_000
+_UNAVAILABLE = "the witness was unavailable, which is not the same as absent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,8 @@ class StepWatch:
         stream: where outcomes are reported.
         parties: who is who.
         tolerance_ns: how far a device's own clock may be off for its time stamps to be plausible.
-        can_witness: whether a HAN sniffer can see now; asked when the step begins and when something is missed.
+        can_witness: whether there is a witness for "han" or "hub" who sees now and has missed nothing; asked when
+            the step begins and when something was not seen.
 
     Attributes:
         step: as given.
@@ -61,10 +72,17 @@ class StepWatch:
         request_ids: RequestIDs of what the step sent, by Service Request variant.
         parts: watches of the steps that a `parallel` step does at once.
         findings: what was odd, but for unexplained alerts.
+        refused: what came from the DCC meanwhile and could not be believed or read.
     """
 
     def __init__(
-        self, step: Step, stream: EventStream, parties: Parties, *, tolerance_ns: int, can_witness: Callable[[], bool]
+        self,
+        step: Step,
+        stream: EventStream,
+        parties: Parties,
+        *,
+        tolerance_ns: int,
+        can_witness: Callable[[str], bool],
     ) -> None:
         self.step = step
         self._stream = stream
@@ -72,13 +90,14 @@ class StepWatch:
         self._parties = parties
         self._tolerance_ns = tolerance_ns
         self._can_witness = can_witness
-        self._saw_at_first = can_witness()
+        self._saw_at_first = {kind for kind in SEEN_BY_WITNESS if can_witness(kind)}
         self._anchors: dict[str, Anchor] = {}
         self._verb_ended = False
         self._news = asyncio.Event()
         self._used: set[int] = set()
         self.parts: list[StepWatch] = []
         self.findings: list[str] = []
+        self.refused: list[str] = []
         self.sightings: list[Sighting] = []
         self.request_ids: dict[str, str] = {}
         self.expected = [Outcome(item.label) for item in step.expect]
@@ -93,6 +112,7 @@ class StepWatch:
         )
         # One stream of messages, of which each is what one expectation waits for; parts are settled in turn.
         part.sightings, part.findings, part._used, part._news = self.sightings, self.findings, self._used, self._news
+        part.refused = self.refused
         self.parts.append(part)
         return part
 
@@ -193,7 +213,12 @@ class StepWatch:
                 continue
             reasons = self._objections(sighting, item, anchor, deadline_ns)
             if reasons:
-                misses.append(f"{sighting.label(self._parties)}: {'; '.join(reasons)}")
+                if not sighting.is_acknowledgement:
+                    misses.append(f"{sighting.label(self._parties)}: {'; '.join(reasons)}")
+                if self._is_the_answer(sighting, item):
+                    outcome.verdict, outcome.by, outcome.reason = Verdict.FAILED, sighting, misses[-1]
+                    self._report(outcome)
+                    return
                 continue
             self._used.add(id(sighting))
             outcome.verdict, outcome.by = Verdict.PASSED, sighting
@@ -205,19 +230,33 @@ class StepWatch:
             self._miss(item, outcome, misses)
 
     def _miss(self, item: Expect, outcome: Outcome, misses: list[str]) -> None:
-        if item.han is not None and not (self._saw_at_first and self._can_witness()):
+        if not self._could_see(item):
             optional = item.witness == "optional"
             outcome.verdict = Verdict.PASSED if optional else Verdict.UNDECIDED
-            outcome.reason = "the witness was unavailable, which is not the same as absent"
+            outcome.reason = _UNAVAILABLE
         elif item.witness == "optional":
             outcome.verdict, outcome.reason = Verdict.PASSED, "the optional witness saw nothing"
             self._finding(f"{item.label} was not seen, though the witness could see")
         else:
             outcome.verdict = Verdict.FAILED
             nearest = f"; what came was not it: {' / '.join(misses)}" if misses else ""
+            if self.refused and item.kind in CARRIED_BY_DCC:
+                nearest += f"; {'; '.join(dict.fromkeys(self.refused))}"
             since = "" if item.after == "stimulus" else f" of the {item.after}"
             outcome.reason = f"did not come within {format_duration(item.within)}{since}{nearest}"
         self._report(outcome)
+
+    def _could_see(self, item: Expect | Forbid) -> bool:
+        """Whether what did not come was not there: whoever would have seen it could see all the while."""
+        if item.kind not in SEEN_BY_WITNESS:
+            return True
+        return item.kind in self._saw_at_first and self._can_witness(item.kind)
+
+    def _is_the_answer(self, sighting: Sighting, item: Expect) -> bool:
+        """Whether it says no to the very request whose answer is awaited, so that no other answer will come."""
+        if not sighting.is_refusal or sighting.data.get("signature") != "valid" or sighting.is_replay:
+            return False
+        return bool(sighting.data.get("request_id") == self.request_ids.get(item.response or "", "none"))
 
     def _judge_forbidden(self, item: Forbid, outcome: Outcome) -> None:
         window = self._window(item)
@@ -249,6 +288,8 @@ class StepWatch:
                 return
         if self._clock.now().mono_ns > deadline_ns:
             outcome.verdict = Verdict.PASSED
+            if not self._could_see(item):
+                outcome.verdict, outcome.reason = Verdict.UNDECIDED, _UNAVAILABLE
             self._report(outcome)
 
     def _objections(self, sighting: Sighting, item: Expect, anchor: Anchor, deadline_ns: int) -> list[str]:
@@ -280,7 +321,10 @@ class StepWatch:
                 ahead = format_duration((device_ns - sighting.event.at.utc_ns) / _NS)
                 reasons.append(f"its own time stamp is {ahead} ahead of its arrival")
         values = sighting.data.get("values") or {}
-        for key, name in (("interruption", "fall"), ("restoration", "restore")):
+        keys = {"interruption": "fall", "restoration": "restore"}
+        if sighting.data.get("code") == POWER_OUTAGE:
+            keys = {"start_date_time": "fall"}
+        for key, name in keys.items():
             stated, edge = values.get(key), self._anchors.get(name)
             if stated is None or edge is None:
                 continue

@@ -18,6 +18,10 @@ from bench.steps import Match
 _CODED = {"seen.response": "response", "seen.device_alert": "device_alert", "seen.dcc_alert": "dcc_alert"}
 _WITNESSED = {"seen.han": "han", "seen.hub": "hub"}
 KINDS = {**_CODED, **_WITNESSED}
+CARRIED_BY_DCC = frozenset(_CODED.values())
+POWER_OUTAGE = "AD1"
+"""The DCC Alert that states when the supply of a Comms Hub fell."""
+SEEN_BY_WITNESS = frozenset(_WITNESSED.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,19 @@ class Sighting:
     def is_alert(self) -> bool:
         """Whether it is an alert, which nobody asked for."""
         return self.kind in ("device_alert", "dcc_alert")
+
+    @property
+    def is_acknowledgement(self) -> bool:
+        """Whether it only says that the DCC has taken a request, whose answer will follow."""
+        return self.kind == "response" and bool(self.data.get("synchronous")) and self.data["response_code"] == "I99"
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it is a response that says no, after which nothing more comes."""
+        if self.kind != "response":
+            return False
+        content = self.data.get("gbcs") or {}
+        return str(self.data["response_code"]).startswith("E") or not content.get("ok", True)
 
     @property
     def is_replay(self) -> bool:

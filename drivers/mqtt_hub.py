@@ -50,6 +50,7 @@ class MqttHub(Driver[HubConfig]):
         self._reachable = asyncio.Event()
         self._complete = asyncio.Event()
         self._was_connected = False
+        self._gaps = 0
 
     def resources(self) -> list[str]:
         """The hub's topic on its broker."""
@@ -58,6 +59,14 @@ class MqttHub(Driver[HubConfig]):
     def hub_state(self) -> HubState:
         """What the monitor last said; while it is lost, what it said before."""
         return self._state
+
+    def can_see(self) -> bool:
+        """Whether the broker and the monitor are there."""
+        return self._reachable.is_set()
+
+    def gaps(self) -> int:
+        """How often the broker or the monitor went away, or said what could not be read."""
+        return self._gaps
 
     async def connect(self) -> None:
         """Connect to the broker and wait until the monitor has told its whole state.
@@ -162,6 +171,7 @@ class MqttHub(Driver[HubConfig]):
         except ValueError as error:
             self._refuse(part, str(error))
             if part in PARTS or part == MONITOR:
+                self._gaps += 1
                 self.context.emit("device", {"state": "garbled", "detail": f"{part}: {error}"})
             return
         if isinstance(told, MonitorPayload):
@@ -206,6 +216,7 @@ class MqttHub(Driver[HubConfig]):
         if reachable:
             self._reachable.set()
         else:
+            self._gaps += 1
             self._reachable.clear()
             # A monitor that starts again may have another clock.
             self._since.clear()

@@ -86,6 +86,7 @@ class NrfSniffer(Driver[SnifferConfig]):
         self._tracker = JoinTracker()
         self._device_clock = DeviceClock()
         self._fcs_is_real = False
+        self._gaps = 0
         self.frames = 0
         self.garbled = 0
 
@@ -143,6 +144,10 @@ class NrfSniffer(Driver[SnifferConfig]):
         """Whether it is listening now, as far as its last answer tells."""
         return self._hears
 
+    def gaps(self) -> int:
+        """How often it was lost or printed what is no frame; a frame with a wrong FCS is the radio's, not its own."""
+        return self._gaps
+
     @property
     def _where(self) -> str:
         return f"{self.name} ({self.config.resource})"
@@ -167,7 +172,7 @@ class NrfSniffer(Driver[SnifferConfig]):
 
     async def _shut(self) -> None:
         writer, self._reader, self._writer = self._writer, None, None
-        self._hears, self._channel = False, None
+        self._stop_hearing()
         while self._questions:
             question = self._questions.popleft()
             if not question.done():
@@ -176,6 +181,10 @@ class NrfSniffer(Driver[SnifferConfig]):
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    def _stop_hearing(self) -> None:
+        self._gaps += self._hears
+        self._hears, self._channel = False, None
 
     async def _keep_up(self) -> None:
         """Read what it prints for as long as the driver is connected, and open the line again when it breaks."""
@@ -219,7 +228,7 @@ class NrfSniffer(Driver[SnifferConfig]):
     async def _settle(self, channel: int | None) -> None:
         """Put it to sleep and, if a channel is given, let it receive there."""
         async with self._commands:
-            self._hears, self._channel = False, None
+            self._stop_hearing()
             self._send("")
             self._send("sleep")
             if channel is None:
@@ -286,6 +295,7 @@ class NrfSniffer(Driver[SnifferConfig]):
             for line in lines:
                 self._take(plain(line.decode("ascii", "replace")), arrival)
             if len(waiting) > _MAX_LINE:
+                self._gaps += 1
                 self._damaged(plain(waiting.decode("ascii", "replace")), arrival)
                 waiting.clear()
 
@@ -305,6 +315,7 @@ class NrfSniffer(Driver[SnifferConfig]):
         elif self._hears and "Booting" in text:
             raise self._lost("it was restarted")
         elif self._hears:
+            self._gaps += 1
             self._damaged(text, arrival)
         else:
             self._chatter = text

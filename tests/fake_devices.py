@@ -243,7 +243,22 @@ class FakeGateway(Fake):
         self.context.emit("seen.dcc_alert", data | {"signature": "valid", "digest": f"digest {self._number}"} | changes)
 
 
-class FakeHub(Fake):
+class FakeWitness(Fake):
+    """Somebody who sees; `sees` is whether now, `missed` how often not."""
+
+    def __init__(self, context: DeviceContext) -> None:
+        super().__init__(context)
+        self.sees = True
+        self.missed = 0
+
+    def can_see(self) -> bool:
+        return self.sees
+
+    def gaps(self) -> int:
+        return self.missed
+
+
+class FakeHub(FakeWitness):
     """A Comms Hub monitor."""
 
     def __init__(self, context: DeviceContext) -> None:
@@ -260,18 +275,11 @@ class FakeHub(Fake):
             self.context.emit("seen.hub", self.state | {"leds": {}, "changed": part, "retained": False})
 
 
-class FakeSniffer(Fake):
-    """A HAN sniffer; `sees` is whether it listens."""
-
-    def __init__(self, context: DeviceContext) -> None:
-        super().__init__(context)
-        self.sees = True
+class FakeSniffer(FakeWitness):
+    """A HAN sniffer."""
 
     async def listen(self, channel: int) -> None:
         await self.begin("listen", channel)
-
-    def can_see(self) -> bool:
-        return self.sees
 
     def join(self, device: str = "esme") -> None:
         """A join on the air."""

@@ -33,7 +33,7 @@ async def test_saved_values_and_facts_of_the_rig_reach_a_later_request(tmp_path:
     )
     result = await bench.run(f"steps:\n{READ}, expect: [{{response: '4.10', code: I0, within: 60 s}}]}}\n{WRITE}")
     assert result.verdict is Verdict.PASSED
-    assert bench.dcc.requests[-1][3] == {
+    assert bench.dcc.requests[1][3] == {
         "average_rms_over_voltage_threshold": "253",
         "note": "1012345678901 00-DB-12-34-56-78-90-A2",
     }, "and nothing that a forged answer says"

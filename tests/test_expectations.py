@@ -34,7 +34,9 @@ class Bench:
         self.ledger = ledger or Ledger()
         self.findings: list[str] = []
         self.step = Step.model_validate({"as": "ED", "wait": "0 s"} | step)
-        self.watch = StepWatch(self.step, self.stream, PARTIES, tolerance_ns=10 * SECOND, can_witness=lambda: witness)
+        self.watch = StepWatch(
+            self.step, self.stream, PARTIES, tolerance_ns=10 * SECOND, can_witness=lambda kind: witness
+        )
         self.watch.anchor("stimulus", self.clock.now())
         self.stream.subscribe(self._on_event)
         self._counter = 1000
