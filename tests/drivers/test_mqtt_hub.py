@@ -189,12 +189,14 @@ async def test_broker_goes_away_and_comes_back() -> None:
         await bench.broker.stop()
         await asyncio.sleep(5)
         assert bench.states("hub") == ["connected", "lost"]
+        assert not hub.can_see() and hub.gaps() == 1
         bench.panel.show(wan="down")
         await bench.broker.start()
         assert bench.broker.port == port
         await asyncio.sleep(40)
         assert bench.states("hub") == ["connected", "lost", "reconnected"]
         assert hub.hub_state().wan == "down"
+        assert hub.can_see() and hub.gaps() == 1
         news = [entry for entry in bench.of("seen.hub") if entry["changed"] == "wan"]
         assert [entry["wan"] for entry in news] == ["up", "down"]
 
@@ -240,6 +242,7 @@ async def test_garbled_monitor() -> None:
         await asyncio.sleep(0.1)
         assert (hub.hub_state().power, hub.hub_state().wan) == ("on", "down")
         assert bench.states("hub") == ["connected", "garbled"]
+        assert hub.can_see() and hub.gaps() == 1
 
 
 async def test_no_monitor_is_found_at_connect() -> None:

@@ -133,6 +133,7 @@ async def test_wrong_channel_hears_nothing_and_is_left_when_told(tmp_path: Path)
         await bench.air()
         assert bench.heard() == [] and sniffer.can_see()
         await sniffer.listen(CHANNEL)
+        assert sniffer.gaps() == 1, "what was on the air meanwhile"
         await bench.air()
         assert bench.stages() == STAGES
 
@@ -205,13 +206,15 @@ async def test_endless_line_is_bounded(tmp_path: Path) -> None:
         await asyncio.sleep(0.01)
         assert bench.heard() == [join()[0].psdu]
         assert sniffer.garbled >= 10
+        assert sniffer.gaps() == sniffer.garbled and sniffer.can_see()
 
 
 async def test_unplugged_sniffer_is_lost_and_takes_up_its_channel_when_it_is_back(tmp_path: Path) -> None:
     async with connected(tmp_path, channel=CHANNEL) as (bench, sniffer):
+        assert sniffer.gaps() == 0
         bench.wire.unplug()
         await asyncio.sleep(0.1)
-        assert not sniffer.can_see()
+        assert not sniffer.can_see() and sniffer.gaps() == 1
         assert bench.states() == ["connected", "lost"]
         lost = bench.of("device")[-1]["detail"]
         assert "sniffer (" in lost and "Check its cable" in lost
