@@ -26,6 +26,7 @@ from bench.clock import Instant
 from bench.device import DeviceContext
 from bench.errors import DeviceError, DeviceLost, UsageError
 from drivers.modbus_address import ModbusAddress, ModbusConfig
+from drivers.modbus_serial import opener
 
 # Everything that pymodbus would log reaches the bench as an error or a `wire` event.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
@@ -210,6 +211,7 @@ class ModbusLine:
                 trace_packet=self._trace,
                 trace_connect=self._trace_connection,
             )
+            client.ctx.call_create = opener(client)
         create, read = client.ctx.call_create, client.ctx.callback_data
 
         async def create_noting_why() -> object:

@@ -79,7 +79,8 @@ def _relay_opened_ms(runbook: str, title: str, *more: str, after_s: float) -> fl
             except BaseException:
                 process.kill()
                 raise
-        opened_ns = [record["mono_ns"] for record in _records(out, "captures/relay.jsonl") if _confirms_open(record)]
+        relay = _records(out, "captures/relay.jsonl")
+        opened_ns = [int(record["mono_ns"]) for record in relay if _confirms_open(record)]
         return (next(moment for moment in opened_ns if moment > sent_ns) - sent_ns) / 1e6
 
 

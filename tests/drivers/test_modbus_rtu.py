@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import os
+import resource
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -71,6 +73,27 @@ async def connected(device: Any) -> AsyncIterator[Any]:
         yield device
     finally:
         await device.close()
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Every descriptor below 1024 is taken, as in a process with a few dozen rigs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2048:
+        pytest.skip("this machine lets nobody have 1,100 open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    files = [os.open(os.devnull, os.O_RDONLY)]
+    while files[-1] < 1024:
+        files.append(os.dup(files[0]))
+    yield
+    for file in files:
+        os.close(file)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_line_works_in_a_process_with_very_many_files(tmp_path: Path, many_files: None) -> None:
+    async with running(tmp_path) as bench, connected(bench.meter()) as meter:
+        assert (await meter.measure("voltage")).value == 230.0
 
 
 async def test_two_devices_share_a_line(tmp_path: Path) -> None:
