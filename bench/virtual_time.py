@@ -141,9 +141,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         due_s = self._internals._scheduled[0]._when
         if self.speed is not None:
             return self._wait_paced(poll, due_s, self.speed)
+        # Nothing was ready a moment ago, and the jump itself makes nothing ready.
         self._now_s = max(self._now_s, due_s)
         self.jumps += 1
-        return poll(0)
+        return []
 
     def _wait_paced(
         self,

@@ -6,6 +6,8 @@ This is the one place that knows the peculiarities of those two libraries:
   ordinary loop is the monotonic clock that paho would use anyway, and on a virtual one is the only right one.
 * aiomqtt connects in a thread. A cancelled `open` therefore waits for that thread, which is bounded by the time-out,
   so that no socket appears after everybody has left.
+* aiomqtt wakes paho every second to see whether it is time for a keep-alive. A fifth of the keep-alive is often enough,
+  since a broker waits for one and a half of it (MQTT 3.1.1, section 3.1.2.10).
 * aiomqtt forgets to close what it opened when the broker refuses the login; `shut` closes it. paho forgets a socket
   whose TLS handshake fails; `_TidySocket` closes itself.
 * aiomqtt starts to watch a socket for writing one turn of the loop late, and the socket may be closed by then: poll(2)
@@ -186,6 +188,10 @@ class MqttSession(aiomqtt.Client):
         for future in (self._connected, self._disconnected):
             if future.done() and not future.cancelled():
                 future.exception()
+
+    async def _misc_loop(self) -> None:
+        while self._client.loop_misc() == paho.mqtt.client.MQTT_ERR_SUCCESS:  # noqa: ASYNC110 - paho has no event
+            await asyncio.sleep(self._client.keepalive / 5)
 
     def _on_socket_register_write(self, client: paho.mqtt.client.Client, userdata: Any, sock: Any) -> None:
         self._loop.call_soon_threadsafe(self._watch, client, sock)

@@ -21,6 +21,7 @@ for _noisy in ("amqtt", "transitions"):
     logging.getLogger(_noisy).setLevel(logging.CRITICAL)
 
 _LISTENER = "default"
+_TIDY_S = 60.0
 
 
 class LoginPlugin(BaseAuthPlugin):  # type: ignore[misc]
@@ -41,6 +42,16 @@ class LoginPlugin(BaseAuthPlugin):  # type: ignore[misc]
             return True
         given = f"{session.username}\0{session.password}"
         return hmac.compare_digest(given.encode(), f"{username}\0{password}".encode())
+
+
+class _Amqtt(AmqttBroker):  # type: ignore[misc]
+    async def _session_monitor(self) -> None:
+        # amqtt looks every second, which in virtual time is no small part of all that happens.
+        while True:
+            await asyncio.sleep(_TIDY_S)
+            for client_id, (session, _) in list(self._sessions.items()):
+                if session.transitions.state == "disconnected" and (session.is_anonymous or session.clean_session):
+                    await self._cleanup_session(client_id)
 
 
 class Broker:
@@ -65,7 +76,7 @@ class Broker:
     ) -> None:
         self._host, self._port, self._tls = host, port, tls
         self._login = {"username": username, "password": password}
-        self._broker: AmqttBroker | None = None
+        self._broker: _Amqtt | None = None
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
@@ -83,7 +94,7 @@ class Broker:
         """Take connections; again, on the same port, after `stop`. Does nothing if it runs."""
         if self._server is not None:
             return
-        self._broker = AmqttBroker(
+        self._broker = _Amqtt(
             {
                 "listeners": {_LISTENER: {"type": "external"}},
                 "plugins": {f"{LoginPlugin.__module__}.{LoginPlugin.__qualname__}": self._login},

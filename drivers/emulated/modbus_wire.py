@@ -201,13 +201,20 @@ def _pack_bits(values: Sequence[int]) -> bytes:
     return bytes(packed)
 
 
+def _crc_of_byte(byte: int) -> int:
+    for _ in range(8):
+        byte = byte >> 1 ^ 0xA001 if byte & 1 else byte >> 1
+    return byte
+
+
+_CRC_OF_BYTE = tuple(_crc_of_byte(byte) for byte in range(256))
+
+
 def crc16(data: bytes) -> bytes:
     """The CRC of Modbus over Serial Line 1.02, section 6.2.2, in the order in which it is sent."""
     crc = 0xFFFF
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
+        crc = crc >> 8 ^ _CRC_OF_BYTE[(crc ^ byte) & 0xFF]
     return crc.to_bytes(2, "little")
 
 
