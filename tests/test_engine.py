@@ -41,6 +41,8 @@ async def test_a_run_passes_and_leaves_the_rig_parked(tmp_path: Path) -> None:
     assert (label, latency_ns, uncertainty_ns) == ("0x8F35 from esme", 10_000_000_000, 1_000_000)
     assert 30 + 180 <= result.steps[0].duration_s < 211, "a forbidden alert has its whole window"
     assert bench.now_s >= 240, "late messages were waited for"
+    assert [event.data["state"] for event in bench.told("drain")] == ["start", "end"]
+    assert bench.session._watchers == [] and len(bench.session.stream._listeners) == 2, "nobody listens on"
     assert [event.data["covers"] for event in bench.told("step", state="end")] == [["outage"], [], []]
 
 
@@ -178,6 +180,19 @@ async def test_a_step_is_skipped_unless_the_inventory_asks_for_it(tmp_path: Path
     assert bench.told("step", state="end")[0].data["covers"] == [], "what did not run is no evidence"
     result = await bench.run(steps.replace("STATUS", "Commissioned"))
     assert [step.verdict for step in result.steps] == [Verdict.PASSED, Verdict.PASSED]
+
+
+async def test_what_comes_while_the_inventory_is_asked_was_not_caused_by_the_step(tmp_path: Path) -> None:
+    steps = (
+        "steps: [{as: ED, only_if: {device: esme, status: Commissioned}, wait: 1 s, "
+        "expect: [{device_alert: 0x8F35, from: esme, within: 10 s}]}]\n"
+    )
+    bench = make_bench(tmp_path)
+    bench.at(0.05, bench.dcc.alert)
+    result = await bench.run(steps)
+    assert result.verdict is Verdict.FAILED and "it came before the stimulus" in result.reason
+    bench.at(0.5, bench.dcc.alert)
+    assert (await bench.run(steps)).verdict is Verdict.PASSED
 
 
 async def test_every_device_that_cannot_be_reached_is_named_at_once(tmp_path: Path) -> None:
