@@ -348,11 +348,12 @@ class Engine:
         elif sighting.is_alert:
             self._loose.append(sighting)
 
-    def _refused(self, text: str) -> None:
+    def _refused(self, text: str, new: bool) -> None:
         """The DCC brought something that could not be believed."""
-        self._finding(text)
+        if new:
+            self._finding(text)
         if self._watch is not None:
-            self._watch.refused.append(text)
+            self._watch.refused[text] = None
 
     def _note_oddities(self, watch: StepWatch) -> None:
         """Judge what came beside what was expected, and end the watch."""

@@ -72,7 +72,7 @@ class StepWatch:
         request_ids: RequestIDs of what the step sent, by Service Request variant.
         parts: watches of the steps that a `parallel` step does at once.
         findings: what was odd, but for unexplained alerts.
-        refused: what came from the DCC meanwhile and could not be believed or read.
+        refused: what came from the DCC meanwhile and could not be believed or read; each only once.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class StepWatch:
         self._used: set[int] = set()
         self.parts: list[StepWatch] = []
         self.findings: list[str] = []
-        self.refused: list[str] = []
+        self.refused: dict[str, None] = {}
         self.sightings: list[Sighting] = []
         self.request_ids: dict[str, str] = {}
         self.expected = [Outcome(item.label) for item in step.expect]
@@ -241,7 +241,7 @@ class StepWatch:
             outcome.verdict = Verdict.FAILED
             nearest = f"; what came was not it: {' / '.join(misses)}" if misses else ""
             if self.refused and item.kind in CARRIED_BY_DCC:
-                nearest += f"; {'; '.join(dict.fromkeys(self.refused))}"
+                nearest += f"; {'; '.join(self.refused)}"
             since = "" if item.after == "stimulus" else f" of the {item.after}"
             outcome.reason = f"did not come within {format_duration(item.within)}{since}{nearest}"
         self._report(outcome)

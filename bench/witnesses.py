@@ -40,10 +40,10 @@ class DccWitness:
 
     Args:
         session: the rig.
-        tell: told of each new refusal.
+        tell: told of each refusal, and whether it is the first of its kind in this run.
     """
 
-    def __init__(self, session: RigSession, tell: Callable[[str], None]) -> None:
+    def __init__(self, session: RigSession, tell: Callable[[str, bool], None]) -> None:
         self._session, self._tell = session, tell
         self._told: set[str] = set()
 
@@ -52,9 +52,10 @@ class DccWitness:
         if event.kind != "seen.refused" or not isinstance(self._session.drivers.get(event.source), DccGateway):
             return
         text = f"{event.data['what']} was refused: {event.data['why']}"
-        if text not in self._told and len(self._told) < _MOST_REFUSALS:
+        new = text not in self._told
+        if not new or len(self._told) < _MOST_REFUSALS:
             self._told.add(text)
-            self._tell(text)
+            self._tell(text, new)
 
     async def missing(self, steps: Iterable[Step]) -> str:
         """Ask the DCC something if any of these steps relied on what it brings or does not bring.

@@ -74,6 +74,15 @@ async def test_what_could_not_be_believed_is_a_finding_and_is_named_where_someth
     assert result.findings == [said]
 
 
+async def test_what_was_told_before_is_named_again_where_something_is_missed(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+    for when_s in (10, 70):
+        bench.at(when_s, bench.dcc.context.emit, "seen.refused", {"what": "a message", "why": "no XML"})
+    result = await bench.run(SILENCE.replace("steps:", "setup:") + ALERT)
+    assert result.reason.endswith("did not come within 1 min 0 s; a message was refused: no XML")
+    assert len(result.findings) == 1
+
+
 async def test_a_flood_of_nonsense_does_not_flood_the_report(tmp_path: Path) -> None:
     bench = make_bench(tmp_path)
     for number in range(500):

@@ -134,11 +134,16 @@ def _spoilt(document: bytes) -> bytes:
 
 
 def _of_yesterday(alert: duis.DccAlert) -> duis.DccAlert:
-    assert alert.response_id is not None and alert.response_date_time is not None
-    counter = alert.response_id.counter - _EARLIER // timedelta(milliseconds=1)
     return replace(
         alert,
-        response_id=replace(alert.response_id, counter=counter),
-        response_date_time=alert.response_date_time - _EARLIER,
-        body={key: value - _EARLIER if isinstance(value, datetime) else value for key, value in alert.body.items()},
+        response_id=_earlier(alert.response_id),
+        response_date_time=_earlier(alert.response_date_time),
+        body={key: _earlier(value) for key, value in alert.body.items()},
     )
+
+
+def _earlier(value: Any) -> Any:
+    """A moment, or the RequestID of a request, of the day before; anything else as it is."""
+    if isinstance(value, RequestId):
+        return replace(value, counter=value.counter - _EARLIER // timedelta(milliseconds=1))
+    return value - _EARLIER if isinstance(value, datetime) else value
