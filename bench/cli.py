@@ -1,4 +1,4 @@
-"""The command line: `hilbench run`, `plan`, `emulate`, `rig check` and `verify`.
+"""The command line: `hilbench run`, `plan`, `emulate`, `rig check`, `verify` and `decode`.
 
 Everything heavy is imported by the command that needs it, so that `--help` is there at once.
 """
@@ -235,6 +235,38 @@ def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], as_json_: bool) 
         for bundle, report in reports:
             _say(f"{bundle}: {report}")
     sys.exit(1 if any(report.problem for _, report in reports) else 0)
+
+
+@main.command("decode")
+@click.argument("message", metavar="FILE|HEX|-")
+@click.option(
+    "--certificates",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Verify signatures with the certificates there: EUI-ds.pem and so on.",
+)
+@_json
+def decode_command(message: str, folder: Path | None, as_json_: bool) -> None:
+    """Explain a GBCS or DUIS message: binary, hexadecimal text, base64 or XML.
+
+    Exit code 1 if its content breaks its notation or a signature is not valid, 2 if it is no message.
+    """
+    from bench.decode import decode, read_input
+    from bench.errors import CodecError
+
+    certificates = None
+    if folder is not None:
+        from bench.decode_certificates import Certificates
+
+        certificates = Certificates(folder)
+    try:
+        decoded = decode(read_input(message, sys.stdin.buffer), certificates)
+    except CodecError as error:
+        _fail(error, _EXIT_USAGE)
+        return
+    _say(json.dumps(decoded.as_json(), indent=2) if as_json_ else "\n".join(decoded.lines()))
+    sys.exit(decoded.exit_code)
 
 
 if __name__ == "__main__":

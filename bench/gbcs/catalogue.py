@@ -36,6 +36,8 @@ class AlertEntry:
         critical: a critical alert is signed, a non-critical one MACed; None where no source says.
         type: 1 is code and time only, 2 adds specific data; None where no source says.
         recipient: role of the party that it goes to.
+        smets: of which equipment the bench's specifications expect it: SMETS1 (in messages of a SMETS1 Service
+            Provider), SMETS2+ or both.
         message_codes: its own message code by encoding; empty where the generic codes serve.
         in_gbcs: False for the codes that only SMETS1 messages carry.
         sources: keys into `sources()`.
@@ -46,6 +48,7 @@ class AlertEntry:
     critical: bool | None
     type: int | None
     recipient: str
+    smets: tuple[str, ...]
     message_codes: dict[Encoding, int]
     in_gbcs: bool
     sources: tuple[str, ...]
@@ -59,11 +62,13 @@ class UseCaseName:
         message_code: 16 bits.
         names: GBCS use cases, such as ECS29a; more than one where several share the code.
         service_references: Service Reference Variants that lead to it, in the same order; empty for alerts.
+        title: what it is for, in a few words; empty where the names say it.
     """
 
     message_code: int
     names: tuple[str, ...]
     service_references: tuple[str, ...]
+    title: str = ""
 
 
 def _load(name: str) -> Any:
@@ -80,6 +85,7 @@ def alert_entries() -> dict[int, AlertEntry]:
             critical=row["critical"],
             type=row["type"],
             recipient=row["recipient"],
+            smets=tuple(row["smets"]),
             message_codes={Encoding[k]: int(v, 16) for k, v in row.get("message_codes", {}).items()},
             in_gbcs=row.get("gbcs", True),
             sources=tuple(row["source"]),
@@ -109,7 +115,9 @@ def alert_meaning(code: int) -> str:
 def use_case_names() -> dict[int, UseCaseName]:
     """Return the names of every message code of the catalogue, by message code."""
     return {
-        int(code, 16): UseCaseName(int(code, 16), tuple(row["names"]), tuple(row.get("service_references", ())))
+        int(code, 16): UseCaseName(
+            int(code, 16), tuple(row["names"]), tuple(row.get("service_references", ())), row.get("title", "")
+        )
         for code, row in _load("use_case_names.json").items()
     }
 

@@ -12,7 +12,7 @@ from enum import IntEnum
 from bench.gbcs.errors import GbcsError
 from bench.gbcs.reader import Reader, encode_length
 
-_MAX_DEPTH = 16
+MAX_DEPTH = 16
 _REQUEST_TAG = b"\xd9"
 _RESPONSE_TAG = b"\xda"
 _NO_DATE_TIME = b"\x00"
@@ -126,8 +126,8 @@ def read_data(reader: Reader, depth: int = 0) -> Data:
         tag = Tag(number)
     except ValueError:
         raise GbcsError(f"{number:02x} is no data type", offset=at) from None
-    if depth > _MAX_DEPTH:
-        raise GbcsError("data are nested too deep", offset=at, expected=f"at most {_MAX_DEPTH} levels")
+    if depth > MAX_DEPTH:
+        raise GbcsError("data are nested too deep", offset=at, expected=f"at most {MAX_DEPTH} levels")
     if tag is Tag.NULL:
         return NULL
     if tag in (Tag.ARRAY, Tag.STRUCTURE):
@@ -153,7 +153,7 @@ def read_data(reader: Reader, depth: int = 0) -> Data:
 def _skip_type_description(reader: Reader, depth: int) -> None:
     at = reader.offset
     kind = reader.uint(1, "type description")
-    if depth > _MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise GbcsError("a type description is nested too deep", offset=at)
     if kind == Tag.ARRAY:
         reader.take(2, "array size")

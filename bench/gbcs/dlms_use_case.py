@@ -16,7 +16,7 @@ NOT_DONE = 250
 """Result code "other reason": the items after one that failed, which are not attempted."""
 
 _BY_RANGE = 1
-_RESULTS = {
+RESULTS = {
     0: "success",
     1: "hardware fault",
     2: "temporary failure",
@@ -238,7 +238,7 @@ class DlmsUseCase(UseCase):
         if codes != self._codes_from(failed.name, values["failure_code"]):
             values["result_codes"] = codes
         code = values["failure_code"]
-        return Response(False, values, f"{failed.name}: {_RESULTS.get(code, 'result')} ({code})")
+        return Response(False, values, f"{failed.name}: {RESULTS.get(code, 'result')} ({code})")
 
     def _result_codes(self, values: Values) -> list[int]:
         codes = values.get("result_codes")

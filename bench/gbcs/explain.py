@@ -11,6 +11,7 @@ from typing import Any
 from bench.eui import Eui64
 from bench.gbcs import catalogue, dlms, times, use_cases
 from bench.gbcs.alerts import IntegrityIssue, decode_alert
+from bench.gbcs.dlms_tree import REGISTER_DEVICE
 from bench.gbcs.errors import GbcsError
 from bench.gbcs.message import Cra, Message
 
@@ -18,6 +19,7 @@ SECRET_NAMES = frozenset({"install_code"})
 """Values that are never shown: a tree ends up in journals and reports."""
 
 _SECRET_CONTENT = frozenset({0x0001})  # CCS01 carries the install code
+_UNDERSTOOD = frozenset({"alert", "params", "values", "accesses"})
 
 
 def explain(message_bytes: bytes) -> dict[str, Any]:
@@ -45,11 +47,9 @@ def explain(message_bytes: bytes) -> dict[str, Any]:
     if message.supplementary_remote_party is not None:
         tree["supplementary_remote_party"] = str(message.supplementary_remote_party)
         tree["supplementary_remote_party_counter"] = message.supplementary_remote_party_counter
-    try:
-        tree.update(_content(message))
-    except GbcsError as fault:
-        tree["fault"] = str(fault)
-        tree["content_hex"] = "(secret)" if message.message_code in _SECRET_CONTENT else message.content.hex()
+    tree.update(explain_content(message))
+    if not tree.keys() & _UNDERSTOOD:
+        tree["content_hex"] = "(secret)" if is_secret(message) else message.content.hex()
     if message.signature is not None:
         tree["signature"] = message.signature.hex()
     if message.mac is not None:
@@ -57,12 +57,29 @@ def explain(message_bytes: bytes) -> dict[str, Any]:
     return tree
 
 
+def is_secret(message: Message) -> bool:
+    """Return whether the content holds, or may hold, an install code."""
+    return message.message_code in _SECRET_CONTENT or REGISTER_DEVICE in message.content
+
+
+def explain_content(message: Message) -> dict[str, Any]:
+    """Return what the content says: `alert`; `params`; `ok`, `detail` and `values`; or `accesses`.
+
+    Empty where it is not known; `fault` where it has not the form that it should have.
+    """
+    try:
+        return _content(message)
+    except GbcsError as fault:
+        hidden = is_secret(message)
+        return {"fault": "the content has not the form of its use case" if hidden else str(fault)}
+
+
 def _content(message: Message) -> dict[str, Any]:
     use_case = use_cases.use_case_for(message.message_code)
     if message.cra is Cra.ALERT:
         alert = decode_alert(message)
         if alert is None:
-            return {"content_hex": message.content.hex()}
+            return {}
         tree = {
             "code": f"0x{alert.code:04X}",
             "meaning": alert.meaning,
@@ -82,7 +99,7 @@ def _content(message: Message) -> dict[str, Any]:
     if message.content[:1] == b"\xd9":
         _, accesses = dlms.decode_request(message.content)
         return {"accesses": [f"{access.verb.name.lower()} {access.target}" for access in accesses]}
-    return {"content_hex": message.content.hex()}
+    return {}
 
 
 def _plain(value: Any) -> Any:
