@@ -7,6 +7,7 @@ The event loop has already said that there is something to read, so nothing here
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -21,6 +22,14 @@ Opened = tuple[asyncio.Transport, asyncio.BaseProtocol]
 
 
 class _Line(SerialTransport):
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send at once what the line takes; the rest, and whatever is wrong, is for when the loop finds it ready."""
+        if not self.intern_write_buffer:
+            with contextlib.suppress(OSError):
+                data = data[os.write(self.sync_serial.fileno(), data) :]
+        if data:
+            super().write(data)
+
     def intern_read_ready(self) -> None:
         """Hand on what is there."""
         try:

@@ -335,7 +335,10 @@ class ModbusRtuWire(PtyLine):
         frame += crc16(frame)
         if slave.faults.garbled:
             frame = frame[:-1] + bytes([frame[-1] ^ 0x55])
-        self._schedule.after(slave.faults.delay_s, lambda: self.send(frame))
+        if slave.faults.delay_s:
+            self._schedule.after(slave.faults.delay_s, lambda: self.send(frame))
+        else:
+            self.send(frame)
 
 
 def _request_length(frame: bytes) -> int | None:
