@@ -48,7 +48,7 @@ class Request:
         service_reference_variant: "6.20.1"; as the document has it, even if there is no such variant.
         body_name: the element in the body.
         params: its parameters, in canonical form; empty if the body is raw.
-        raw_body: the body's element in exclusive canonical XML, if the bench has no shape for it; else None.
+        raw_body: the body's element in exclusive canonical XML, if it is not the variant's own; else None.
         first_in_sequence: whether it begins a sequence of requests; None if the document does not say.
         preceding: the request after which this one is to be carried out, or None.
         schema_version: the DUIS version that the document states.
@@ -93,8 +93,7 @@ def complete_params(variant: str, command_variant: int, params: Params) -> dict[
     """
     subject = str(service_request(variant))
     body = _body(variant, command_variant)
-    if body is None:
-        raise UsageError(f"the bench does not know the parameters of {subject}", next_step="Give its body as raw XML")
+    assert body is not None  # service_request has seen the variant
     if body is SIGNED_PRE_COMMAND:
         subject += f" with Command Variant {command_variant}"
     values = complete(body.shape, params, subject)
@@ -160,8 +159,8 @@ def build_request(
 def parse_request(root: etree._Element) -> Request:
     """Read a Service Request, signed or not: the signature is `signatures.verify`'s affair.
 
-    A variant that the bench has no shape for, or does not know at all, keeps its body raw; so does one whose body is
-    not the one that belongs to the variant.
+    A variant that the bench does not know keeps its body raw; so does one whose body is not the one that belongs to
+    the variant.
 
     Raises:
         DuisError: it is not a Service Request, or its body breaks its variant's shape.

@@ -9,7 +9,7 @@ from lxml import etree
 
 from bench.duis.errors import DuisError
 from bench.duis.names import add, line_of, local, sr
-from bench.duis.shapes import Choice, Flag, Group, Item, Leaf, Params, Repeat, Shape, given
+from bench.duis.shapes import Choice, Flag, Group, Item, Leaf, Params, Repeat, Shape, given, leaves, needed
 from bench.duis.values import Kind
 
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
@@ -36,12 +36,15 @@ def _write_item(item: Leaf | Flag | Repeat, value: Any, parent: etree._Element) 
     elif isinstance(item, Leaf):
         if item.attribute:
             parent.set(item.tag, item.kind.write(value))
+        elif item.text:
+            parent.text = item.kind.write(value)
         else:
             add(parent, item.tag, item.kind.write(value))
     else:
         for entry in value:
             if isinstance(item.content, Kind):
-                add(parent, item.tag, item.content.write(entry))
+                holder = add(parent, item.tag) if item.inner else parent
+                add(holder, item.inner or item.tag, item.content.write(entry))
             else:
                 write(item.content, entry, add(parent, item.tag))
 
@@ -54,6 +57,8 @@ def read(items: Shape, parent: etree._Element) -> dict[str, Any]:
     """
     out: dict[str, Any] = {}
     children = list(parent)
+    if any(isinstance(item, Leaf) and item.text for item in items):
+        return _read_text(items, parent)
     if children and any(text and text.strip() for text in (parent.text, *(each.tail for each in children))):
         raise DuisError(f"{local(parent)} holds text", line=line_of(parent), expected="elements only")
     attributes = _attributes(parent)
@@ -79,7 +84,7 @@ def _read_items(
         node = children[position] if position < len(children) else None
         if isinstance(item, Choice):
             branch = next((each for each in item.branches if _begins(each, node)), None)
-            if branch is None and item.required:
+            if branch is None and not item.may_be_empty:
                 raise _missing(" or ".join(_first_tags((item,))), parent, node)
             position = _read_items(branch or (), parent, children, position, out, attributes)
         elif isinstance(item, Leaf) and item.attribute:
@@ -104,6 +109,9 @@ def _read_items(
             position += 1
             if isinstance(item, Group):
                 inner = read(item.items, node)
+                if not inner and not item.required and not item.nests:
+                    # There, but empty: that is not the same as not there.
+                    inner = {each.key: () for each in leaves(item.items) if isinstance(each, Repeat)}
                 out.update({item.key: inner} if item.nests else inner)
             else:
                 out[item.key] = _read_leaf(item, node)
@@ -113,9 +121,27 @@ def _read_items(
 
 
 def _read_entry(item: Repeat, node: etree._Element) -> Any:
-    if isinstance(item.content, Kind):
-        return _read_leaf(Leaf(item.tag, item.content), node)
-    return read(item.content, node)
+    if not isinstance(item.content, Kind):
+        return read(item.content, node)
+    if item.inner:
+        return read((Leaf(item.inner, item.content, key=item.inner),), node)[item.inner]
+    return _read_leaf(Leaf(item.tag, item.content), node)
+
+
+def _read_text(items: Shape, node: etree._Element) -> dict[str, Any]:
+    """Read an element that holds attributes and a text."""
+    if len(node):
+        raise DuisError(f"{local(node)} holds elements", line=line_of(node), expected="text")
+    out: dict[str, Any] = {}
+    attributes = _attributes(node)
+    for item in items:
+        assert isinstance(item, Leaf)  # so the tables have it
+        if item.text:
+            out[item.key] = _value(item.kind, node.text or "", local(node), node, item.secret)
+        else:
+            _read_items((item,), node, [], 0, out, attributes)
+    _refuse_attributes(attributes, node)
+    return out
 
 
 def _read_leaf(item: Leaf | Flag, node: etree._Element) -> Any:
@@ -160,8 +186,7 @@ def _first_tags(items: Iterable[Item]) -> list[str]:
             tags += [tag for branch in item.branches for tag in _first_tags(branch)]
         else:
             tags.append(item.tag)
-        optional = item.minimum == 0 if isinstance(item, Repeat) else not item.required
-        if not optional:
+        if needed(item):
             break
     return tags
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.duis.values import Kind
@@ -18,6 +18,7 @@ from bench.errors import UsageError
 Params = Mapping[str, object]
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_ALERT_CODE = re.compile("x[0-9A-F]{4}")
 # Names whose capitals do not show where words end.
 _SPELLED = {"SMETSCHTSVersion": "smets_chts_version", "S1SP": "s1sp"}
 
@@ -25,15 +26,17 @@ _SPELLED = {"SMETSCHTSVersion": "smets_chts_version", "S1SP": "s1sp"}
 def snake(tag: str) -> str:
     """The parameter name of an element: `AverageRMSOverVoltageThreshold` -> `average_rms_over_voltage_threshold`.
 
-    MPxN is one word, and a number belongs to the word before it.
+    MPxN is one word, a number belongs to the word before it, and an alert code such as x81A0 keeps its form.
     """
-    words = _WORD.findall(tag.replace("MPxN", "Mpxn").replace("IDs", "Ids"))
+    if _ALERT_CODE.fullmatch(tag):
+        return tag.lower()
+    words = _WORD.findall(tag.replace("MPxN", "Mpxn").replace("IDs", "Ids").replace("GHz", "Ghz"))
     return _SPELLED.get(tag) or re.sub(r"_(?=\d)", "", "_".join(words)).lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """An element that holds one value, or an attribute of the element around it.
+    """An element that holds one value, or an attribute or the text of the element around it.
 
     Attributes:
         tag: the element's name in the DUIS schema.
@@ -42,6 +45,7 @@ class Leaf:
         default: what a required one holds if it is not given; None: it must be given.
         key: its parameter's name.
         attribute: whether it is an attribute.
+        text: whether it is the text of an element that has attributes besides; its tag is empty.
         secret: whether its value must never be shown: in events, evidence or messages.
     """
 
@@ -52,6 +56,7 @@ class Leaf:
     key: str = ""
     attribute: bool = False
     secret: bool = False
+    text: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", self.key or snake(self.tag))
@@ -72,12 +77,21 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An element that holds items; their parameters belong to the mapping around it, unless it `nests` them."""
+    """An element that holds items; their parameters belong to the mapping around it, unless it `nests` them.
+
+    Attributes:
+        tag: the element's name in the DUIS schema.
+        items: what it holds.
+        required: whether the schema requires it.
+        nests: whether its parameters are a mapping of their own.
+        default: what a required one that nests holds if it is not given, besides the defaults of its items.
+    """
 
     tag: str
     items: tuple[Item, ...]
     required: bool = True
     nests: bool = False
+    default: Params = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -87,13 +101,25 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """An element that occurs several times: a list, of mappings or (with a kind) of values."""
+    """An element that occurs several times: a list, of mappings or (with a kind) of values.
+
+    Attributes:
+        tag: the element's name in the DUIS schema.
+        content: what each of them holds.
+        minimum: how many there are at least.
+        maximum: how many there are at most.
+        key: its parameter's name.
+        default: the entries, if none are given; empty: they must be given (unless the minimum is 0).
+        inner: the one element inside each that holds the value; empty: it holds the value itself.
+    """
 
     tag: str
     content: tuple[Item, ...] | Kind
     minimum: int
     maximum: int
     key: str = ""
+    default: tuple[object, ...] = ()
+    inner: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", self.key or snake(self.tag))
@@ -101,14 +127,33 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Exactly one of several branches, each a sequence of items; or, if it is not required, none."""
+    """Exactly one of several branches, each a sequence of items; or, if it is not required, none.
+
+    Attributes:
+        branches: what there is to choose from.
+        required: whether the schema requires one.
+        default: the parameters that choose a branch if nothing of any branch is given; empty: one must be given.
+    """
 
     branches: tuple[tuple[Item, ...], ...]
     required: bool = True
+    default: Params = field(default_factory=dict)
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether the schema is content with nothing."""
+        return not self.required or any(not any(map(needed, branch)) for branch in self.branches)
 
 
 Item = Leaf | Flag | Group | Repeat | Choice
 Shape = tuple[Item, ...]
+
+
+def needed(item: Item) -> bool:
+    """Whether the schema requires that this item says something."""
+    if isinstance(item, Choice):
+        return not item.may_be_empty
+    return item.minimum > 0 if isinstance(item, Repeat) else item.required
 
 
 def leaves(items: Iterable[Item]) -> Iterator[Leaf | Flag | Repeat | Group]:
@@ -154,9 +199,10 @@ def complete(items: Shape, params: Params, subject: str) -> dict[str, Any]:
 def _fill(items: Shape, params: Params, out: dict[str, Any], subject: str) -> None:
     for item in items:
         if isinstance(item, Choice):
-            branch = _choose(item, params, subject)
+            chosen = params if any(given(branch, params) for branch in item.branches) else {**params, **item.default}
+            branch = _choose(item, chosen, subject)
             if branch is not None:
-                _fill(branch, params, out, subject)
+                _fill(branch, chosen, out, subject)
         elif isinstance(item, Group) and not item.nests:
             if item.required or given(item.items, params):
                 _fill(item.items, params, out, subject)
@@ -164,16 +210,23 @@ def _fill(items: Shape, params: Params, out: dict[str, Any], subject: str) -> No
             value = _accept(item, params[item.key], subject)
             if not (isinstance(item, Flag) and value is False):
                 out[item.key] = value
-        elif isinstance(item, Flag):
-            if item.required:
-                out[item.key] = True
-        elif isinstance(item, Leaf):
-            if item.required and item.default is None:
-                raise UsageError(f"{subject} needs {item.key!r}", next_step=f"Give {item.kind.expected}")
-            if item.required:
-                out[item.key] = item.kind.accept(item.default)
-        elif item.minimum > 0 if isinstance(item, Repeat) else item.required:
-            raise UsageError(f"{subject} needs {item.key!r}", next_step="Give a list" * isinstance(item, Repeat))
+        elif needed(item):
+            out[item.key] = _default(item, subject)
+
+
+def _default(item: Leaf | Flag | Repeat | Group, subject: str) -> Any:
+    """What a required item holds that was not given."""
+    if isinstance(item, Flag):
+        return True
+    if isinstance(item, Group):
+        return complete(item.items, item.default, f"{subject}, {item.key!r}")
+    if isinstance(item, Repeat):
+        if not item.default:
+            raise UsageError(f"{subject} needs {item.key!r}", next_step="Give a list")
+        return _accept_list(item, item.default, f"{subject}, {item.key!r}")
+    if item.default is None:
+        raise UsageError(f"{subject} needs {item.key!r}", next_step=f"Give {item.kind.expected}")
+    return item.kind.accept(item.default)
 
 
 def _accept(item: Leaf | Flag | Repeat | Group, value: object, subject: str) -> Any:
@@ -218,24 +271,6 @@ def given(items: Iterable[Item], params: Params) -> bool:
     return any(item.key in params for item in leaves(items))
 
 
-def _defaultable(items: Iterable[Item]) -> bool:
-    """Whether nothing of this has to be given."""
-    for item in items:
-        if isinstance(item, Leaf) and item.required and item.default is None:
-            return False
-        if isinstance(item, Flag | Repeat):
-            return False
-        if isinstance(item, Group) and item.required and not _defaultable(item.items):
-            return False
-    return True
-
-
-def _has_defaults(branch: Shape) -> bool:
-    """Whether a branch says something although nothing of it was given."""
-    defaults = any(isinstance(item, Leaf) and item.required for item in leaves(branch))
-    return defaults and _defaultable(branch)
-
-
 def _choose(choice: Choice, params: Params, subject: str) -> Shape | None:
     chosen = [branch for branch in choice.branches if given(branch, params)]
     if len(chosen) == 1:
@@ -244,9 +279,6 @@ def _choose(choice: Choice, params: Params, subject: str) -> Shape | None:
     if chosen:
         names = [item.key for branch in chosen for item in leaves(branch) if item.key in params]
         raise UsageError(f"{subject} cannot have both {names[0]!r} and {names[-1]!r}", next_step="Give one of them")
-    if not choice.required:
+    if choice.may_be_empty:
         return None
-    default = next((branch for branch in choice.branches if _has_defaults(branch)), None)
-    if default is None:
-        raise UsageError(f"{subject} needs one of: {'; '.join(offers)}")
-    return default
+    raise UsageError(f"{subject} needs one of: {'; '.join(offers)}")

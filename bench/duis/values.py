@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -16,6 +16,7 @@ from bench.errors import BenchError
 from bench.eui import Eui64
 
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+_YEARLY = re.compile(r"65535-(\d\d-\d\d)Z?")
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(Z|[+-]\d\d:\d\d)?")
 _TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d+)?Z?")
 _INTEGER = re.compile(r"[+-]?\d{1,40}")
@@ -122,6 +123,22 @@ def _accept_base64(value: object) -> bytes:
     return value
 
 
+def _write_base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def base64_of(longest: int) -> Kind:
+    """`bytes`, at most so many, given as bytes or as base64."""
+
+    def accept(value: object) -> bytes:
+        raw = _accept_base64(value)
+        if len(raw) > longest:
+            raise ValueError
+        return raw
+
+    return Kind(f"at most {longest} bytes, or base64 text of them", accept, _write_base64)
+
+
 def _accept_boolean(value: object) -> bool:
     word = {"true": True, "1": True, "false": False, "0": False}.get(value.strip()) if isinstance(value, str) else value
     if not isinstance(word, bool):
@@ -138,6 +155,14 @@ def _accept_eui(value: object) -> Eui64:
     if not isinstance(value, Eui64):
         raise ValueError
     return value
+
+
+def _accept_euis(value: object) -> tuple[Eui64, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, Sequence) or isinstance(value, bytes) or not 1 <= len(value) <= 50_000:
+        raise ValueError
+    return tuple(_accept_eui(each.strip() if isinstance(each, str) else each) for each in value)
 
 
 def _accept_request_id(value: object) -> RequestId:
@@ -176,6 +201,13 @@ def _accept_date(value: object) -> date:
     return value
 
 
+def _accept_calendar_date(value: object) -> str:
+    if isinstance(value, str) and (form := _YEARLY.fullmatch(value.strip())):
+        date.fromisoformat(f"2000-{form[1]}")
+        return f"65535-{form[1]}"
+    return str(_accept_date(value).isoformat())
+
+
 def _accept_time(value: object) -> time:
     if isinstance(value, str) and _TIME.fullmatch(value.strip()):
         value = time.fromisoformat(value.strip().removesuffix("Z"))
@@ -185,11 +217,19 @@ def _accept_time(value: object) -> time:
 
 
 EUI = Kind("an EUI-64 such as 00-DB-12-34-56-78-90-A0", _accept_eui)
+# 50,000 fill the 1,199,999 characters that the schema allows.
+EUI_LIST = Kind(
+    "EUI-64s with commas between them, or a list of them", _accept_euis, lambda each: ",".join(map(str, each))
+)
 REQUEST_ID = Kind("a RequestID, EUI:EUI:counter", _accept_request_id)
-BASE64 = Kind("bytes, or base64 text", _accept_base64, lambda raw: base64.b64encode(raw).decode())
+BASE64 = Kind("bytes, or base64 text", _accept_base64, _write_base64)
 BOOLEAN = Kind("true or false", _accept_boolean, lambda value: "true" if value else "false")
 DATE_TIME = Kind("a UTC time such as 2026-01-01T00:00:00Z", _accept_date_time, _write_date_time)
 DATE = Kind("a UTC date such as 2026-01-01", _accept_date, lambda value: value.isoformat() + "Z")
+# A device's calendar has 0xFFFF for the year that is not specified, and published messages pass it on.
+CALENDAR_DATE = Kind(
+    "a UTC date such as 2026-01-01, or 65535-01-01 for that day of every year", _accept_calendar_date, "{}Z".format
+)
 TIME = Kind("a UTC time of day such as 13:30:00", _accept_time, lambda value: value.isoformat() + "Z")
 UNSIGNED_SHORT = whole(0, 0xFFFF)
 UNSIGNED_INT = whole(0, 0xFFFF_FFFF)

@@ -25,7 +25,16 @@ _FIXED: list[tuple[Kind, st.SearchStrategy[Any]]] = [
         st.integers(0, 10**16).map(lambda each: datetime(2015, 1, 1, tzinfo=UTC) + timedelta(microseconds=each)),
     ),
     (v.DATE, st.dates(date(2015, 1, 1), date(2099, 1, 1))),
+    (
+        v.CALENDAR_DATE,
+        st.builds(
+            lambda year, day: f"{year}-{day:%m-%d}",
+            st.sampled_from([2014, 2099, 65535]),
+            st.dates(date(2015, 1, 1), date(2015, 12, 31)),
+        ),
+    ),
     (v.TIME, st.builds(time, st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))),
+    (v.EUI_LIST, st.lists(st.binary(min_size=8, max_size=8).map(Eui64), min_size=1, max_size=3).map(tuple)),
     (v.MPAN, st.text("0123456789", min_size=13, max_size=13)),
     (v.IMPORT_MPXN, st.text("0123456789", min_size=1, max_size=13)),
     (v.MPRN, st.text("0123456789", min_size=1, max_size=10)),
@@ -45,11 +54,13 @@ def of_kind(kind: Kind) -> st.SearchStrategy[Any]:
         return st.integers(*numbers)
     if expected.endswith("in hexadecimal"):
         return st.binary(min_size=numbers[0], max_size=numbers[-1])
+    if expected.startswith("at most"):
+        return st.binary(max_size=40)
     if expected.startswith("text of"):
         return st.text("0123456789", min_size=numbers[0], max_size=min(numbers[-1], 40))
     if expected.startswith("a number from"):
-        highest, digits = Decimal(expected.split(" ")[5]), numbers[-1]
-        return st.integers(0, int(highest.scaleb(digits))).map(lambda each: Decimal(each).scaleb(-digits))
+        lowest, highest = (Decimal(expected.split(" ")[word]).scaleb(numbers[-1]) for word in (3, 5))
+        return st.integers(int(lowest), int(highest)).map(lambda each: Decimal(each).scaleb(-numbers[-1]))
     if expected == "a UTRN of 20 digits":
         return st.text("0123456789", min_size=20, max_size=20)
     if expected == "EUI-64s with commas between them":

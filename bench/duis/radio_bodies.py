@@ -1,0 +1,48 @@
+"""The sub-GHz radio of a dual band Comms Hub (6.28 to 6.32).
+
+Channels are flags: `{"upper_band_sub_ghz_channels0_to26": {"channel3": True}}`; by default every channel is in use.
+The other defaults lie within what the schema allows.
+"""
+
+from __future__ import annotations
+
+from bench.duis import values as v
+from bench.duis.body_parts import EMPTY, LOG_PERIOD, Body
+from bench.duis.shapes import Flag, Group, Leaf, Shape
+
+
+def _channels(tag: str, first: int, last: int) -> Group:
+    flags = tuple(Flag(f"Channel{number}") for number in range(first, last + 1))
+    return Group(tag, flags, nests=True, default={each.key: True for each in flags})
+
+
+_PERCENT = v.decimal("1.00", "100.00", 2)
+
+SUB_GHZ_CONFIGURATION: Shape = (
+    _channels("LowerBandSubGHzChannels0To26", 0, 26),
+    _channels("LowerBandSubGHzChannels27To34", 27, 34),
+    _channels("LowerBandSubGHzChannels35To61", 35, 61),
+    _channels("UpperBandSubGHzChannels0To26", 0, 26),
+    Leaf("NormalLimitedDutyCycleThreshold", v.decimal("0.5", "2.0", 1), default="1.5"),
+    # The schema excludes both 1.5 and 2.5.
+    Leaf("LimitedCriticalDutyCycleThreshold", v.decimal("1.6", "2.4", 1), default="2.2"),
+    Leaf("MaximumSubGHzChannelChangesPerWeek", v.whole(1, 7), default=3),
+    Leaf("GSMECurfew", v.whole(2, 0xFFFF), default=120),
+    Leaf("ChannelQuieterThreshold", v.whole(1, 255), default=10),
+    Leaf("ChannelNoisierThreshold", v.whole(0, 20), default=10),
+    Leaf("NonGSMEPoorCommsPercentageThreshold", _PERCENT, default="50.00"),
+    Leaf("NonGSMEPoorCommsMeasurementPeriods", v.whole(50, 150), default=100),
+    Leaf("LocalCHNoiseMeasurementPeriod", v.whole(61, 0xFFFF), default=120),
+    Leaf("LocalCHFailurePercentage", _PERCENT, default="50.00"),
+    Leaf("LocalCHRetryPercentage", _PERCENT, default="50.00"),
+)
+"""As 6.28 sets it and DCC Alert N54 tells it."""
+
+BODIES: dict[str, Body] = {
+    "6.28": Body(SUB_GHZ_CONFIGURATION),
+    "6.29": EMPTY,
+    "6.30": EMPTY,
+    "6.31": EMPTY,
+    "6.32": Body((LOG_PERIOD,)),
+}
+"""Bodies by Service Reference Variant."""
