@@ -98,8 +98,7 @@ class _Planner:
                 self._classes[name] = driver_class(self._rig, name)
             except UsageError as error:
                 self.mistakes.append(str(error))
-        for index, monitor in enumerate(self._rig.file.monitors):
-            self._check(self._rig.where("monitors", index), self._needs, Measures, monitor.device)
+        self._check_rig()
         for item in self._runbook.preconditions:
             condition = item.precondition
             self._user(condition.user, item.where)
@@ -121,6 +120,19 @@ class _Planner:
         if self.mistakes:
             raise UsageError("\n".join(dict.fromkeys(self.mistakes)))
         return self.plan
+
+    def _check_rig(self) -> None:
+        """See that the devices can do what monitors, park state and safe state ask of them."""
+        rig = self._rig
+        for index, monitor in enumerate(rig.file.monitors):
+            self._check(rig.where("monitors", index), self._needs, Measures, monitor.device)
+        for name, state in (("park", rig.file.park), ("safe", rig.file.safe)):
+            for index, action in enumerate(state.actions):
+                where = rig.where(name, "actions", index)
+                if action.closed is not None:
+                    self._check(where, self._needs, Switch, action.device)
+                if action.output is not None:
+                    self._check(where, self._needs, AcSource, action.device)
 
     def _mistake(self, where: str, error: BenchError | str) -> None:
         self.mistakes.append(f"{where}: {error}")

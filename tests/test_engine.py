@@ -153,6 +153,8 @@ async def test_without_its_precondition_a_run_is_undecided(tmp_path: Path, troub
     result = await bench.run(establish + WAIT + "teardown: [{title: back, wait: 1 s}]\n")
     assert result.verdict is Verdict.UNDECIDED
     assert "precondition not established: The ESME is there" in result.reason
+    why = {"answer unseen": "could not be read", "forged": "does not verify", "lost": "dcc does not answer"}
+    assert why.get(trouble, "") in result.reason
     assert verdicts(result)[-2:] == [("step", "1", "blocked"), ("teardown", "back", "passed")]
     assert bench.is_parked
 

@@ -182,13 +182,41 @@ async def test_one_broken_driver_does_not_keep_the_others_from_their_safe_state(
     assert "no such port" in bench.told("safe", state="unconfirmed")[0].data["reason"]
 
 
-async def test_a_relay_that_lies_is_not_believed(tmp_path: Path) -> None:
+async def test_devices_that_lie_are_not_believed(tmp_path: Path) -> None:
     bench = make_bench(tmp_path)
     bench.relay.ignores.add("switch")
-    engine = bench.engine(LONG)
+    bench.source.ignores.add("make_safe")
+    engine = bench.engine(WAIT)
     bench.at(10, engine.abort, "Ctrl-C")
-    assert (await engine.run()).safe is False
-    assert bench.told("safe", state="unconfirmed", device="relay")[0].data["reason"] == "relay reads back closed"
+    result = await engine.run()
+    assert result.safe is False
+    reasons = {event.data["device"]: event.data["reason"] for event in bench.told("safe", state="unconfirmed")}
+    assert reasons == {"relay": "relay reads back closed", "source": "source reads back output on"}
+    assert all(reason in result.reason for reason in reasons.values())
+
+
+async def test_the_stream_tells_how_the_rig_was_parked_and_what_the_meter_read(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+    await bench.run("steps: [{wait: 3 s}]\n")
+    told = [(event.data["state"], event.data.get("device"), event.data.get("action")) for event in bench.told("park")]
+    assert told[0] == ("start", None, None)
+    assert sorted(told[1:-1]) == [("done", "relay", "closed"), ("done", "source", "output on at 230 V")]
+    assert told[-1] == ("end", None, None) and bench.told("park", state="end", confirmed=True)
+    readings = [(event.at.mono_ns // 10**9, event.data["value"]) for event in bench.told("measurement")]
+    assert readings[:4] == [(second, 230.0) for second in range(4)]
+
+
+async def test_a_run_that_something_inside_cancels_is_made_safe(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+
+    async def interrupt(_duration_s: float) -> Any:
+        raise asyncio.CancelledError
+
+    bench.source.interrupt = interrupt  # type: ignore[method-assign]
+    result = await bench.run(LONG)
+    assert (result.verdict, result.safe, bench.is_safe) == (Verdict.UNDECIDED, True, True)
+    assert "something inside the bench cancelled the run" in result.reason
+    assert [event.data["text"] for event in bench.told("problem")][-1] in result.reason
 
 
 async def test_a_listener_that_raises_cannot_stop_the_safe_state(tmp_path: Path) -> None:

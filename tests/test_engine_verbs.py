@@ -196,6 +196,16 @@ steps:
     ]  # fmt: skip
 
 
+async def test_windows_count_from_the_end_of_the_verb_and_from_no_anchor_that_was_never_made(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+    expect = "expect: [{device_alert: 0x8F35, from: esme, within: 5 s, after: AFTER}]"
+    for after, when_s, verdict in (("end", 14, "passed"), ("end", 9, "failed"), ("set", 14, "failed")):
+        bench.at(when_s, bench.dcc.alert)
+        result = await bench.run(f"steps: [{{as: ED, wait: 10 s, {expect}}}]\n".replace("AFTER", after))
+        assert result.verdict == verdict, (after, when_s)
+    assert "the step made no set to count from" in result.reason
+
+
 async def test_inventory_is_asked_until_it_says_so(tmp_path: Path) -> None:
     bench = make_bench(tmp_path)
     bench.dcc.inventory.pop("esme")
