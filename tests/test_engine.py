@@ -153,8 +153,8 @@ async def test_without_its_precondition_a_run_is_undecided(tmp_path: Path, troub
     result = await bench.run(establish + WAIT + "teardown: [{title: back, wait: 1 s}]\n")
     assert result.verdict is Verdict.UNDECIDED
     assert "precondition not established: The ESME is there" in result.reason
-    why = {"answer unseen": "could not be read", "forged": "does not verify", "lost": "dcc does not answer"}
-    assert why.get(trouble, "") in result.reason
+    why = {"answer unseen": "could not be read", "forged": "does not verify", "refused": "answered 8.2 with E4"}
+    assert why.get(trouble, "dcc does not answer" if trouble == "lost" else "") in result.reason
     assert verdicts(result)[-2:] == [("step", "1", "blocked"), ("teardown", "back", "passed")]
     assert bench.is_parked
 
@@ -182,6 +182,15 @@ async def test_a_step_is_skipped_unless_the_inventory_asks_for_it(tmp_path: Path
     assert bench.told("step", state="end")[0].data["covers"] == [], "what did not run is no evidence"
     result = await bench.run(steps.replace("STATUS", "Commissioned"))
     assert [step.verdict for step in result.steps] == [Verdict.PASSED, Verdict.PASSED]
+
+
+async def test_a_run_in_which_every_step_was_skipped_tested_nothing(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+    result = await bench.run("steps: [{as: IS, only_if: {device: esme, status: Pending}, wait: 1 s}]\n")
+    assert (result.verdict, result.reason) == (
+        Verdict.UNDECIDED,
+        "every step was skipped, so that nothing was tested",
+    )
 
 
 async def test_what_comes_while_the_inventory_is_asked_was_not_caused_by_the_step(tmp_path: Path) -> None:

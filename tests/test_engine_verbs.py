@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.errors import UsageError
+from bench.steps import Measure
+from bench.verbs import band
 from bench.verdict import Verdict
 from tests.fakes import FakeOperator, make_bench
 
@@ -65,6 +68,8 @@ async def test_a_response_must_answer_the_request_of_the_step(
         "expect: [{response: '7.4', code: I0, within: 9 s}]}]\n"
     )
     assert result.verdict is (Verdict.PASSED if passes else Verdict.FAILED)
+    sent_to_answered_ns = (1_100_000_000, 50_000_000)
+    assert not passes or result.steps[0].latencies == (("response 7.4 I0", *sent_to_answered_ns),)
 
 
 async def test_an_unknown_user_or_device_is_undecided_and_nothing_is_sent(tmp_path: Path) -> None:
@@ -153,6 +158,17 @@ async def test_both_ends_of_a_band_belong_to_it(tmp_path: Path, volts: float, ve
     result = await bench.run("steps: [{measure: {quantity: voltage, between: [226 V, 234 V], settle: 2 s}}]\n")
     assert result.verdict == verdict
     assert result.steps[0].duration_s == pytest.approx(2)
+    told = [event for event in bench.told("measurement") if event.at.mono_ns == 2_000_000_000]
+    assert len(told) == 2, "the monitor's and the step's own"
+
+
+@pytest.mark.parametrize(
+    ("between", "what"),
+    [(["2 V", "1 V"], "2 V is above 1 V"), (["1 V", "2 A"], "'2 A' is not a voltage"), (["1", "2 V"], "'1' is not a")],
+)
+def test_a_band_that_is_none_is_an_error(between: list[str], what: str) -> None:
+    with pytest.raises(UsageError, match=f"between: .*{what}"):
+        band(Measure.model_validate({"between": between}))
 
 
 @pytest.mark.parametrize(
@@ -217,3 +233,4 @@ async def test_inventory_is_asked_until_it_says_so(tmp_path: Path) -> None:
     result = await bench.run(f"steps: [{step}]\n".replace("WITHIN", "1 min"))
     assert result.verdict is Verdict.PASSED
     assert 20 <= result.steps[0].duration_s < 26
+    assert len(bench.dcc.requests) < 12, "with a pause between"
