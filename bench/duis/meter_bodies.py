@@ -97,7 +97,7 @@ BODIES: dict[str, Body] = dict.fromkeys(_READS, EMPTY) | {
             Leaf("MediumHighPowerThreshold", v.UNSIGNED_INT, default=2000),
         )
     ),
-    "6.13": Body((LOG_PERIOD, Leaf("LogToRead", v.one_of(*_LOGS), default="Event")), gas={"log_to_read": "GSMEEvent"}),
+    "6.13": Body((LOG_PERIOD, Leaf("LogToRead", v.one_of(*_LOGS), default="Event"))),
     "6.18.1": Body(
         (
             FUTURE,

@@ -14,7 +14,10 @@ from bench.duis.errors import DuisError
 from bench.duis.names import line_of
 
 MAX_BYTES = 1 << 20
-"""No DUIS message comes near 1 MiB; what does is an accident or an attack."""
+"""No DUIS message but one with a firmware image comes near 1 MiB; what does is an accident or an attack."""
+
+MAX_FIRMWARE_BYTES = 16 << 20
+"""What an Update Firmware request (11.1, 11.4) can take: an image of 10,240,000 bytes and a list of 50,000 devices."""
 
 MAX_DEPTH = 40
 """The deepest element of DUIS Schema V5.4, with a signature inside a SMETS1 response, lies at 13."""
@@ -24,6 +27,23 @@ MAX_ATTRIBUTES = 32
 """Canonicalisation takes time that grows with the square of namespaces and attributes: DUIS needs 5 and 1."""
 
 _DECLARATION = re.compile(r"<\?xml\s[^>]*?encoding\s*=\s*[\"']([^\"']*)[\"']")
+
+
+def parser_for(max_bytes: int) -> etree.XMLParser:
+    """A parser for one document of at most so many bytes, without entities, DTDs, comments or network.
+
+    It is used once: an lxml parser keeps the error log and dictionary of what it read before.
+    """
+    return etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        # libxml2 refuses texts beyond 10 MB otherwise, which a firmware image may be.
+        huge_tree=max_bytes >= MAX_FIRMWARE_BYTES,
+        remove_comments=True,
+        encoding="UTF-8",
+    )
 
 
 def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> etree._Element:
@@ -41,18 +61,8 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
     if len(data) > max_bytes:
         raise DuisError(f"the document has {len(data)} bytes", expected=f"at most {max_bytes}")
     _refuse_markup(_decode(data))
-    # Each parser is used once: an lxml parser keeps the error log and dictionary of what it read before.
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=False,
-        remove_comments=True,
-        encoding="UTF-8",
-    )
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data, parser_for(max_bytes))
     except etree.XMLSyntaxError as error:
         line = error.lineno if isinstance(error.lineno, int) and error.lineno > 0 else None
         reason = re.sub(r", line \d+, column \d+.*$", "", error.msg or "it is empty")

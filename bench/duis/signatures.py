@@ -25,7 +25,7 @@ from lxml import etree
 
 from bench.duis.errors import SignatureError
 from bench.duis.names import SR, canonical, document, ds, line_of, local, sr
-from bench.duis.safe_xml import MAX_BYTES, parse
+from bench.duis.safe_xml import MAX_BYTES, MAX_FIRMWARE_BYTES, parse, parser_for
 from bench.eui import Eui64
 
 EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
@@ -100,7 +100,7 @@ def sign(
         DuisError: the bytes are not acceptable XML.
     """
     data = document_or_root if isinstance(document_or_root, bytes) else document(document_or_root)
-    root = parse(data)
+    root = parse(data, max_bytes=MAX_FIRMWARE_BYTES)
     if root.find(ds("Signature")) is not None:
         raise SignatureError("the document is signed already", expected="an unsigned document")
     if private_key.public_key() != certificate.public_key() or not isinstance(private_key.curve, ec.SECP256R1):
@@ -140,27 +140,37 @@ def _skeleton(root: etree._Element, digest: str) -> etree._Element:
     return signature
 
 
-def verify(data: bytes, certificates: Sequence[x509.Certificate] | CertificateLookup) -> Verified:
+def verify(
+    data: bytes,
+    certificates: Sequence[x509.Certificate] | CertificateLookup,
+    *,
+    max_bytes: int = MAX_BYTES,
+) -> Verified:
     """Check a document's signature and return the element that it covers.
 
     The certificate is looked up, by the issuer and serial number that KeyInfo names, among those trusted; a
     certificate inside the document is never believed. Whether the signer is the right one for the message, and
     whether its certificate is still valid (`Verified.signer_valid_at`), is the caller's to decide.
 
+    Args:
+        data: the whole document.
+        certificates: those that are trusted, or where to look for them.
+        max_bytes: refuse longer documents; `safe_xml.MAX_FIRMWARE_BYTES` for a receiver of firmware images.
+
     Raises:
         SignatureError: unsigned, signed in another form or by somebody unknown, or changed since.
         DuisError: the bytes are not acceptable XML.
     """
-    root = parse(data)
+    root = parse(data, max_bytes=max_bytes)
     if etree.QName(root).namespace != SR:
         raise SignatureError(f"the document element is {root.tag}", line=line_of(root), expected=f"one of {SR}")
     signature = _the_signature(root)
     _check_form(signature)
     certificate = _trusted(signature, certificates)
-    signed = _signed_bytes(root, certificate, line_of(signature))
+    signed = _signed_bytes(root, certificate, line_of(signature), max_bytes)
     # Canonical form has no XML declaration: line feeds in its place keep the line numbers of later errors right.
     blank = b"\n" * ((line_of(root) or 1) - 1)
-    return Verified(parse(blank + signed, max_bytes=4 * MAX_BYTES), certificate)
+    return Verified(parse(blank + signed, max_bytes=4 * max_bytes), certificate)
 
 
 def _the_signature(root: etree._Element) -> etree._Element:
@@ -257,7 +267,7 @@ def _search(certificates: Sequence[x509.Certificate], issuer: x509.Name, serial:
     return next((each for each in certificates if each.serial_number == serial and each.issuer in names), None)
 
 
-def _signed_bytes(root: etree._Element, certificate: x509.Certificate, line: int | None) -> bytes:
+def _signed_bytes(root: etree._Element, certificate: x509.Certificate, line: int | None, max_bytes: int) -> bytes:
     # Imported here because it loads schemas and a chain verifier, which a run without signatures can save.
     from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
     from signxml.exceptions import SignXMLException
@@ -274,7 +284,7 @@ def _signed_bytes(root: etree._Element, certificate: x509.Certificate, line: int
         verification_time=certificate.not_valid_before_utc + timedelta(seconds=1),
     )
     try:
-        result = XMLVerifier().verify(root, x509_cert=certificate, expect_config=form)
+        result = XMLVerifier().verify(root, x509_cert=certificate, expect_config=form, parser=parser_for(max_bytes))
     except (SignXMLException, etree.LxmlError, ValueError) as error:
         raise SignatureError(
             f"the signature does not verify: {error}",
