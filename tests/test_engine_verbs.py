@@ -111,6 +111,25 @@ steps:
     assert "0x8F35 from esme: did not come" in result.reason
 
 
+async def test_each_of_the_steps_at_once_has_its_own_windows(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+    early = "{as: ED, wait: 1 s, expect: [{device_alert: 0x8F35, from: esme, within: 10 s}]}"
+    late = "{as: ED, wait: 20 s, expect: [{device_alert: 0x8F36, from: esme, within: 10 s, after: end}]}"
+    bench.at(5, bench.dcc.alert)
+    bench.at(25, bench.dcc.alert, "0x8F36")
+    result = await bench.run(f"steps: [{{parallel: [{early}, {late}]}}]\n")
+    assert result.verdict is Verdict.PASSED
+    assert [latency_ns // 10**9 for _, latency_ns, _ in result.steps[0].latencies] == [5, 5]
+
+
+async def test_a_bug_among_steps_at_once_is_raised_and_the_rig_made_safe(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+    bench.source.raises["interrupt"] = ZeroDivisionError("a bug")
+    with pytest.raises(ExceptionGroup):
+        await bench.run("steps: [{parallel: [{supply: {interrupt: {for: 10 min}}}, {wait: 1 h}]}]\n")
+    assert bench.is_safe and bench.now_s < 2
+
+
 async def test_one_alert_does_not_satisfy_two_steps_at_once(tmp_path: Path) -> None:
     bench = make_bench(tmp_path)
     part = "{as: ED, wait: 1 s, expect: [{device_alert: 0x8F35, from: esme, within: 10 s}]}"
