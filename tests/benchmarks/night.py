@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.planner import Plan
+from bench.rig_file import Rig
 from bench.runbook import Placed, Runbook
 from bench.runner import Finished, RunOptions, execute, prepare
 from bench.steps import Step
@@ -37,18 +38,23 @@ def fill_slot(runbook: Runbook, plan: Plan) -> Runbook:
     return replace(runbook, steps=(*runbook.steps, Placed(rest, "the benchmark", "steps.rest")))
 
 
-def run_hours(hours: float, folder: Path, *, seed: int = 1) -> list[Finished]:
-    """Run so many virtual hours, one runbook in each slot of ten minutes, with evidence and state in a folder."""
+def plan_hours(hours: float) -> tuple[Rig, list[tuple[Runbook, Plan]]]:
+    """The rig, and a runbook for each slot of ten minutes in so many hours."""
     runbooks = ROOT / "runbooks"
     slots = round(hours * 3600 / SLOT_S)
     names = [str(runbooks / f"{ROUND[slot % len(ROUND)]}.yaml") for slot in range(slots)]
     rig, planned = prepare(RIG, names)
-    filled = [(fill_slot(runbook, plan), plan) for runbook, plan in planned]
+    return rig, [(fill_slot(runbook, plan), plan) for runbook, plan in planned]
+
+
+def run_hours(hours: float, folder: Path, *, seed: int = 1) -> list[Finished]:
+    """Run so many virtual hours, with evidence and state in a folder."""
+    rig, planned = plan_hours(hours)
     options = RunOptions(folder / "evidence", folder / "state", seed)
-    finished = execute(rig, filled, options, TerminalOperator(), Silent())
+    finished = execute(rig, planned, options, TerminalOperator(), Silent())
     bad = [f"{item.result.runbook.name}: {item.result.reason}" for item in finished if not item.result.verdict.passed]
-    if bad or len(finished) != slots:
-        raise RuntimeError(f"{len(finished)} of {slots} runs; not passed: {bad}")
+    if bad or len(finished) != len(planned):
+        raise RuntimeError(f"{len(finished)} of {len(planned)} runs; not passed: {bad}")
     return finished
 
 
