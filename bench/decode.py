@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bench.errors import CodecError, UsageError
@@ -24,7 +24,6 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEX = re.compile(r"(?:0[xX])?[0-9A-Fa-f]")
 _SEPARATORS = re.compile(r"[\s:,\-]+|0[xX](?=[0-9A-Fa-f]{2})")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
-_LONG = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +60,13 @@ def read_input(argument: str, standard_input: BinaryIO) -> bytes:
     """
     if argument == "-":
         return standard_input.read(MAX_BYTES + 1)
-    path = Path(argument)
-    try:
-        if len(argument) < _LONG and path.is_file():
-            with path.open("rb") as file:
+    # os.path and not Path: what is too long for a name, or has a zero byte, is simply no file for it.
+    if os.path.isfile(argument):
+        try:
+            with open(argument, "rb") as file:
                 return file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read it: {error}", where=argument[:80]) from None
+        except OSError as error:
+            raise UsageError(f"cannot read it: {error.strerror}", where=argument[:80]) from None
     if re.fullmatch(r"[0-9A-Fa-f\s:,\-xX]+|\s*<.*|[A-Za-z0-9+/=\s]{40,}", argument, re.DOTALL) is None:
         raise UsageError("there is no such file", where=argument[:80], next_step="Give a file, hexadecimal text or -")
     return argument.encode("utf-8", "surrogateescape")

@@ -137,6 +137,95 @@ class Join(UseCase):
         return Response(False, {"join_result": result}, f"{text} ({result})")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadJoinDetails(UseCase):
+    """Read which devices a device is joined to: CS07. The value is `joined_devices`: pairs of EUI-64 and type."""
+
+    def encode_command(self, params: Values, *, originator_counter: int) -> bytes:
+        """Write the command: nothing is said."""
+        use_case.check_names(params, (), f"{self.name} command")
+        return asn1.element(asn1.NULL, b"")
+
+    def decode_command(self, content: bytes) -> dict[str, Any]:
+        """Read the command."""
+        _read_null(content, self.name)
+        return {}
+
+    def encode_response(self, values: Values, *, originator_counter: int, ok: bool = True) -> bytes:
+        """Write the list, or a refusal with its `status`."""
+        use_case.check_names(values, ("joined_devices",) if ok else ("status",), f"{self.name} response")
+        if not ok:
+            return asn1.sequence(asn1.integer(use_case.integer({"status": 1, **values}, "status", 0x7F)))
+        rows = (
+            asn1.sequence(
+                asn1.octet_string(use_case.device({"device": eui}, "device").raw),
+                asn1.integer(use_case.choice({"type": kind}, "type", DEVICE_TYPES)),
+            )
+            for eui, kind in values.get("joined_devices", ())
+        )
+        return asn1.sequence(asn1.integer(0), asn1.sequence(*rows))
+
+    def decode_response(self, content: bytes) -> Response:
+        """Read the list."""
+        cursor = Cursor(content)
+        body = cursor.sequence("join details")
+        cursor.finish("the join details")
+        status = body.integer("status")
+        if status:
+            body.finish("the join details")
+            return Response(False, {"status": status}, f"status {status}")
+        rows = body.sequence("joined devices")
+        body.finish("the join details")
+        found = []
+        while rows.next_tag is not None:
+            row = rows.sequence("joined device")
+            eui = read_eui(row, "joined device")
+            found.append((eui, use_case.word(row.integer("device type"), DEVICE_TYPES, "device type")))
+            row.finish("the joined device")
+        return Response(True, {"joined_devices": tuple(found)}, "success")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFirmwareVersion(UseCase):
+    """Read the firmware version of a PPMID or HCALCS: CS08. The value is `firmware_version`, 4 bytes."""
+
+    def encode_command(self, params: Values, *, originator_counter: int) -> bytes:
+        """Write the command: nothing is said."""
+        use_case.check_names(params, (), f"{self.name} command")
+        return asn1.element(asn1.NULL, b"")
+
+    def decode_command(self, content: bytes) -> dict[str, Any]:
+        """Read the command."""
+        _read_null(content, self.name)
+        return {}
+
+    def encode_response(self, values: Values, *, originator_counter: int, ok: bool = True) -> bytes:
+        """Write the version, or zeros and the `status` of a refusal."""
+        use_case.check_names(values, ("firmware_version",) if ok else ("status",), f"{self.name} response")
+        version = use_case.octets(values, "firmware_version", 4) if ok else bytes(4)
+        status = 0 if ok else use_case.integer({"status": 1, **values}, "status", 0x7F)
+        return asn1.sequence(asn1.octet_string(version), asn1.integer(status))
+
+    def decode_response(self, content: bytes) -> Response:
+        """Read the version."""
+        cursor = Cursor(content)
+        body = cursor.sequence("firmware version")
+        cursor.finish("the firmware version")
+        version = body.octet_string("firmware version")
+        status = body.integer("status")
+        body.finish("the firmware version")
+        if status:
+            return Response(False, {"status": status}, f"status {status}")
+        return Response(True, {"firmware_version": version}, "success")
+
+
+def _read_null(content: bytes, name: str) -> None:
+    cursor = Cursor(content)
+    if cursor.element(asn1.NULL, f"{name} command"):
+        raise GbcsError("a null has a value", offset=1, expected="05 00")
+    cursor.finish(f"the {name} command")
+
+
 def read_eui(cursor: Cursor, what: str) -> Eui64:
     """Read an octet string of eight bytes as an EUI-64.
 
@@ -181,3 +270,24 @@ JOIN = (
         method=3,
     ),
 )
+
+READS = (
+    ReadJoinDetails(
+        message_code=0x0013,
+        name="CS07",
+        service_references=("8.9",),
+        device_type="GSME",
+        critical=False,
+        response_signed=False,
+    ),
+    ReadFirmwareVersion(
+        message_code=0x0129,
+        name="CS08",
+        service_references=("11.2",),
+        device_type="PPMID",
+        critical=False,
+        response_signed=False,
+        sender=Sender.BROKER_FOR_USER,
+    ),
+)
+"""CS07 is published as sent by a User and by the Access Control Broker for one."""

@@ -14,6 +14,7 @@ from bench.gbcs.alerts import IntegrityIssue, decode_alert
 from bench.gbcs.dlms_tree import REGISTER_DEVICE
 from bench.gbcs.errors import GbcsError
 from bench.gbcs.message import Cra, Message
+from bench.gbcs.tree import HIDDEN
 
 SECRET_NAMES = frozenset({"install_code"})
 """Values that are never shown: a tree ends up in journals and reports."""
@@ -49,7 +50,7 @@ def explain(message_bytes: bytes) -> dict[str, Any]:
         tree["supplementary_remote_party_counter"] = message.supplementary_remote_party_counter
     tree.update(explain_content(message))
     if not tree.keys() & _UNDERSTOOD:
-        tree["content_hex"] = "(secret)" if is_secret(message) else message.content.hex()
+        tree["content_hex"] = HIDDEN if is_secret(message) else message.content.hex()
     if message.signature is not None:
         tree["signature"] = message.signature.hex()
     if message.mac is not None:
@@ -113,7 +114,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Eui64 | dlms.Target):
         return str(value)
     if isinstance(value, Mapping):
-        return {name: "(secret)" if name in SECRET_NAMES else _plain(item) for name, item in value.items()}
+        return {name: HIDDEN if name in SECRET_NAMES else _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if is_dataclass(value):

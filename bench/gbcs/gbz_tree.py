@@ -95,9 +95,10 @@ def _component(parent: Node, reader: Reader, index: int) -> bool:
     at = reader.offset
     length = reader.uint(2, "component length")
     node.add("length", length, offset=at, length=2)
-    node.length = reader.position - start + length
     body_at = reader.offset
-    _body(node, Reader(reader.take(length, "component"), body_at), cluster, control)
+    body = Reader(reader.take(length, "component"), body_at)
+    node.length = reader.position - start
+    _body(node, body, cluster, control)
     return bool(control & _LAST)
 
 

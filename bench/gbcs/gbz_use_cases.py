@@ -85,7 +85,7 @@ class GbzUseCase(UseCase):
         use_case.check_names(values, self.returned if ok else (*self.returned, "status"), f"{self.name} response")
         if ok:
             return gbz.encode_components(self._good(values))
-        return gbz.encode_components(self._default(self._status(values)))
+        return gbz.encode_components(self._default(self.status_of(values)))
 
     def decode_response(self, content: bytes) -> Response:
         """Read the response, or the default response."""
@@ -113,7 +113,8 @@ class GbzUseCase(UseCase):
         return Component(self.cluster, frame_control, gbz.DEFAULT_RESPONSE, bytes([self.command, status]))
 
     @staticmethod
-    def _status(values: Values) -> int:
+    def status_of(values: Values) -> int:
+        """Return the ZCL status of a refusal."""
         return use_case.integer({"status": HARDWARE_FAILURE, **values}, "status", 0xFF)
 
 
@@ -164,63 +165,6 @@ class ChangeSupply(GbzUseCase):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSupplyStatus(GbzUseCase):
-    """Read the valve's state and the battery (GCS33): two attributes of the metering cluster."""
-
-    cluster: int = _METERING
-    frame_control: int = 0
-    command: int = gbz.READ_ATTRIBUTES
-    names: tuple[str, ...] = ()
-    returned: tuple[str, ...] = ("remaining_battery_life_days", "supply_state")
-
-    # attribute id and data type, both as they stand in the payload; size of the value
-    _ATTRIBUTES = (
-        ("remaining_battery_life_days", bytes.fromhex("0502"), b"\x21", 2),
-        ("supply_state", bytes.fromhex("1400"), b"\x30", 1),
-    )
-
-    def _write(self, params: Values) -> bytes:
-        return b"".join(identifier for _, identifier, _, _ in self._ATTRIBUTES)
-
-    def _read(self, reader: Reader) -> dict[str, Any]:
-        reader.literal(self._write({}), "attribute ids")
-        return {}
-
-    def encode_response(self, values: Values, *, originator_counter: int, ok: bool = True) -> bytes:
-        """Write both attributes; of a failure, an attribute without a value carries the status instead."""
-        use_case.check_names(values, self.returned if ok else (*self.returned, "status"), f"{self.name} response")
-        payload = b""
-        for name, identifier, kind, size in self._ATTRIBUTES:
-            payload += identifier
-            if not ok and name not in values:
-                payload += bytes([self._status(values)])
-            elif name == "supply_state":
-                payload += b"\x00" + kind + bytes([use_case.choice(values, name, SUPPLY_STATES)])
-            else:
-                payload += b"\x00" + kind + use_case.integer(values, name, 0xFFFF).to_bytes(size, "little")
-        return gbz.encode_components(Component(self.cluster, 0x08, gbz.READ_ATTRIBUTES_RESPONSE, payload))
-
-    def _read_good(self, component: Component) -> Response:
-        if component.frame_control & 0x03 or component.command != gbz.READ_ATTRIBUTES_RESPONSE:
-            raise GbcsError(f"command {component.command:02x} is no response of {self.name}")
-        reader = Reader(component.payload)
-        values: dict[str, Any] = {}
-        faults = []
-        for name, identifier, kind, size in self._ATTRIBUTES:
-            reader.literal(identifier, f"attribute id of {name}")
-            status = reader.uint(1, "attribute status")
-            if status:
-                values["status"] = status
-                faults.append(f"{name}: ZCL status {status:02X}")
-                continue
-            reader.literal(kind, f"data type of {name}")
-            value = int.from_bytes(reader.take(size, name), "little")
-            values[name] = use_case.word(value, SUPPLY_STATES, name) if name == "supply_state" else value
-        reader.finish("the attributes")
-        return Response(not faults, values, "; ".join(faults) or "success")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SetMprn(GbzUseCase):
     """Set the MPRN (GCS41). Published as a refusal only; success is the default response with status 0."""
 
@@ -261,14 +205,6 @@ USE_CASES: tuple[GbzUseCase, ...] = (
         critical=True,
         response_signed=True,
         state=1,
-    ),
-    ReadSupplyStatus(
-        message_code=0x0082,
-        name="GCS33",
-        service_references=("7.4",),
-        device_type="GSME",
-        critical=False,
-        response_signed=False,
     ),
     SetMprn(
         message_code=0x0087,

@@ -155,10 +155,16 @@ def _content(node: Node, message: Message, base: int) -> None:
             node.value = HIDDEN if is_secret(message) else content.hex()
             node.note = "in no notation that is known here"
     except GbcsError as fault:
+        if is_secret(message):
+            # Nobody can tell where in broken content the secret is.
+            node.children.clear()
+            node.value = HIDDEN
+            node.add_fault("the content breaks its notation", fault.offset)
+            return
         node.add_fault(fault.what, fault.offset)
         at = base if fault.offset is None else fault.offset
         rest = content[at - base :]
-        node.add("from there", HIDDEN if is_secret(message) else rest.hex(), offset=at, length=len(rest))
+        node.add("from there", rest.hex(), offset=at, length=len(rest))
         return
     meaning = {name: value for name, value in explain_content(message).items() if value not in ({}, "")}
     if "fault" in meaning:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from functools import cache
 
-from bench.gbcs import asn1_use_cases, credentials, dlms_use_cases, gbz_use_cases, voltage_use_cases
+from bench.gbcs import (
+    asn1_use_cases,
+    credentials,
+    dlms_use_cases,
+    gbz_reads,
+    gbz_use_cases,
+    log_use_cases,
+    voltage_use_cases,
+)
 from bench.gbcs.use_case import Response, Sender, UseCase, Values
 
 __all__ = ["Response", "Sender", "UseCase", "Values", "all_use_cases", "use_case_for", "use_cases_for_service"]
@@ -16,7 +24,10 @@ def all_use_cases() -> tuple[UseCase, ...]:
     found: list[UseCase] = [
         *voltage_use_cases.USE_CASES,
         *dlms_use_cases.USE_CASES,
+        *log_use_cases.USE_CASES,
         *gbz_use_cases.USE_CASES,
+        *gbz_reads.USE_CASES,
+        *asn1_use_cases.READS,
         asn1_use_cases.CLOCK,
         *asn1_use_cases.JOIN,
         *credentials.USE_CASES,

@@ -5,15 +5,11 @@ Volts and seconds stand unscaled. The average RMS thresholds are compared at the
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from bench.gbcs import dlms, times, use_case
 from bench.gbcs.dlms import Data, Tag, Target, Verb
-from bench.gbcs.dlms_use_case import DlmsUseCase, Field, Item, constant, number
-from bench.gbcs.errors import GbcsError
-from bench.gbcs.reader import Reader, encode_length
-from bench.gbcs.use_case import Values
+from bench.gbcs.dlms_logs import log, log_range
+from bench.gbcs.dlms_use_case import DlmsUseCase, Item, constant, number
 
 _DATA, _REGISTER, _PROFILE, _LIMITER = 1, 3, 7, 71
 _PHASES = {1: 32, 2: 52, 3: 72}  # value group C of the voltage of each phase
@@ -74,69 +70,31 @@ def _get(rows: list[Row]) -> list[Item]:
     return [Item(Verb.GET, target, returned=number(name)) for target, name in rows]
 
 
-def _log_range() -> Field:
-    """Return the range of a log: entries whose clock lies from `log_from` to `log_to`, all columns."""
-    clock = (Data(Tag.UINT16, 1), dlms.octet_string(dlms.parse_obis("0-0:94.44.100.255")))
-    restricting = Data(Tag.STRUCTURE, (*clock, Data(Tag.INT8, 2), Data(Tag.UINT16, 0)))
-    all_columns = Data(Tag.ARRAY, ())
-
-    def write(values: Values) -> Data:
-        limits = (times.encode_zigbee(use_case.moment(values, name)) for name in ("log_from", "log_to"))
-        numbers = (dlms.uint32(int.from_bytes(limit, "big")) for limit in limits)
-        return Data(Tag.STRUCTURE, (restricting, *numbers, all_columns))
-
-    def read(data: Data) -> dict[str, Any]:
-        parts = data.value
-        if not isinstance(parts, tuple) or len(parts) != 4 or (parts[0], parts[3]) != (restricting, all_columns):
-            raise GbcsError("the selection is no range by clock over all columns")
-        return {name: _seconds(part.integer) for name, part in zip(("log_from", "log_to"), parts[1:3], strict=True)}
-
-    return Field(("log_from", "log_to"), write, read)
-
-
-def _seconds(value: int) -> datetime | None:
-    if not 0 <= value <= 0xFFFFFFFF:
-        raise GbcsError(f"{value} is no time", expected="32 bits")
-    return times.decode_zigbee(value.to_bytes(4, "big"))
-
-
-def _log(name: str) -> Field:
-    """Return a log of average voltages: a compact array of time and volts.
-
-    How an empty log is returned is not published: no data, no elements and no bytes are all read as empty.
-    """
-    columns = bytes([Tag.STRUCTURE, 2, Tag.UINT32, Tag.UINT32])
-
-    def write(values: Values) -> Data:
-        rows = b""
-        for row in values.get(name, ()):
-            entry = {"time": row[0], "volts": row[1]}
-            volts = use_case.integer(entry, "volts").to_bytes(4, "big")
-            rows += times.encode_zigbee(use_case.moment(entry, "time")) + volts
-        return Data(Tag.COMPACT_ARRAY, columns + encode_length(len(rows)) + rows)
-
-    def read(data: Data) -> dict[str, Any]:
-        if data in (dlms.NULL, Data(Tag.ARRAY, ())):
-            return {name: ()}
-        if data.tag is not Tag.COMPACT_ARRAY or not isinstance(data.value, bytes):
-            raise GbcsError(f"{name} is {data.tag.name.lower()}", expected="a compact array")
-        reader = Reader(data.value)
-        reader.literal(columns, "columns of the log")
-        reader.length("length of the log")
-        rows = []
-        while reader.remaining:
-            rows.append((times.decode_zigbee(reader.take(4, "time")), reader.uint(4, "volts")))
-        return {name: tuple(rows)}
-
-    return Field((name,), write, read)
-
-
-def _count(name: str, d: int) -> list[Item]:
+def _count(name: str, d: int, phase: int) -> list[Item]:
     """Return the reads of a counter and of its scaler and unit, which are always one and "count"."""
     count = constant(Data(Tag.STRUCTURE, (Data(Tag.INT8, 0), Data(Tag.ENUM, 255))))
     return [
-        Item(Verb.GET, _counter(1, d, 2), returned=number(name)),
-        Item(Verb.GET, _counter(1, d, 3), returned=count, label=f"{name}_unit"),
+        Item(Verb.GET, _counter(phase, d, 2), returned=number(name)),
+        Item(Verb.GET, _counter(phase, d, 3), returned=count, label=f"{name}_unit"),
+    ]
+
+
+def _recorded(phase: int, *, polyphase: bool = False) -> list[Item]:
+    """Return the reads of what was recorded of a phase: both counters, the log of averages and its period."""
+    under, over, averages = (
+        _named(f"average_rms_{what}", phase, polyphase=polyphase)
+        for what in ("under_voltage_counter", "over_voltage_counter", "voltage_log")
+    )
+    return [
+        *_count(under, _UNDER_COUNTER, phase),
+        *_count(over, _OVER_COUNTER, phase),
+        Item(
+            Verb.GET_SELECTED,
+            Target(_PROFILE, f"1-0:{_PHASES[phase]}.24.0.255", 2),
+            selection=log_range(),
+            returned=log(averages, Tag.UINT32),
+        ),
+        *_get([_period(phase, polyphase=polyphase)]),
     ]
 
 
@@ -170,27 +128,14 @@ USE_CASES = (
     _use_case(0x00D2, "ECS29d", "6.5", _set([*_polyphase(_under, _over), *_polyphase(_period), *_detectors()])),
     _use_case(0x003C, "ECS26b", "6.2.1", _get([*_detectors(), _over(1), _under(1)])),
     _use_case(0x00C6, "ECS26k", "6.2.1", _get([*_detectors(), *_AVERAGES])),
+    _use_case(0x0039, "ECS23", "4.10", _recorded(1), dated=True),
     _use_case(
-        0x0039,
-        "ECS23",
-        "4.10",
-        [
-            *_count("average_rms_under_voltage_counter", _UNDER_COUNTER),
-            *_count("average_rms_over_voltage_counter", _OVER_COUNTER),
-            Item(
-                Verb.GET_SELECTED,
-                Target(_PROFILE, f"1-0:{_PHASES[1]}.24.0.255", 2),
-                selection=_log_range(),
-                returned=_log("average_rms_voltage_log"),
-            ),
-            *_get([_period(1)]),
-        ],
-        dated=True,
+        0x00BC, "ECS23b", "4.10", [item for phase in _PHASES for item in _recorded(phase, polyphase=True)], dated=True
     ),
 )
 """Set (6.5), read back (6.2.1) and read what was recorded (4.10).
 
-ECS29a and ECS29b reset the counters too, ECS29c and ECS29d do not; ECS29b, ECS29d and ECS26k are for polyphase
+ECS29a and ECS29b reset the counters too, ECS29c and ECS29d do not; ECS23b, ECS29b, ECS29d and ECS26k are for polyphase
 meters, whose names begin with `phase_1_` to `phase_3_`. 6.2.1 does not return the averaging period: 4.10 does.
 `average_rms_voltage_log` is a tuple of time and volts.
 """

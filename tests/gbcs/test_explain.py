@@ -61,7 +61,7 @@ def add_device(content: bytes | None = None) -> bytes:
 
 def test_install_code_is_not_shown() -> None:
     tree = explain(add_device())
-    assert tree["params"]["install_code"] == "(secret)"
+    assert tree["params"]["install_code"] == "(hidden)"
     assert tree["supplementary_remote_party_counter"] == 4711
     assert "c0dec0de" not in json.dumps(tree)
     broken = explain(add_device(content=b"\xd9\xc0\xde\xc0\xde"))

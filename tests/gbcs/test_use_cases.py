@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.eui import Eui64
 from bench.gbcs import crypto
 from bench.gbcs.credentials import Cell, Outcome, Replacement
 from bench.gbcs.dlms_use_case import DlmsUseCase
@@ -246,80 +245,6 @@ def test_default_failures() -> None:
         if isinstance(found, DlmsUseCase | GbzUseCase):
             content = found.encode_response({}, originator_counter=1, ok=False)
             assert not found.decode_response(content).ok, found.name
-
-
-EUIS = st.binary(min_size=8, max_size=8).map(Eui64)
-MOMENTS = st.integers(0, 2**32 - 2).map(lambda seconds: datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds))
-UINT32 = st.integers(0, 2**32 - 1)
-CELLS = st.builds(
-    Cell,
-    st.sampled_from(["supplier", "network_operator", "wan_provider", "other"]),
-    st.sampled_from(["digital_signature", "key_agreement"]),
-    st.booleans(),
-)
-CERTIFICATES = st.binary(max_size=300).map(lambda body: b"\x30\x82" + len(body).to_bytes(2, "big") + body)
-BY_NAME: dict[str, st.SearchStrategy[Any]] = {
-    "device": EUIS,
-    "other_device": EUIS,
-    "install_code": st.binary(min_size=16, max_size=16),
-    "join_time_period_s": st.integers(0, 0xFFFF),
-    "import_mpan": st.integers(0, 10**13 - 1).map(lambda n: f"{n:013}"),
-    "import_mprn": st.integers(0, 10**10 - 1).map(lambda n: f"{n:010}"),
-    "supply_state": st.sampled_from(["disabled", "enabled", "armed"]),
-    "other_device_type": st.sampled_from(["GSME", "ESME", "PPMID"]),
-    "device_type": st.sampled_from(["GSME", "ESME", "PPMID"]),
-    "clock_status": st.integers(0, 255),
-    "remaining_battery_life_days": st.integers(0, 0xFFFF),
-    "average_rms_voltage_log": st.lists(st.tuples(MOMENTS, UINT32), max_size=40).map(tuple),
-    "certificate": CERTIFICATES,
-    "authorising_cell": CELLS,
-    "floor_counter": st.integers(0, 2**64 - 1),
-    "replacements": st.lists(st.builds(Replacement, CELLS, CERTIFICATES), max_size=3).map(tuple),
-    "certification_path": st.lists(CERTIFICATES, max_size=2).map(tuple),
-}
-OTHER_PARAMS = {
-    "GCS28": ("validity_interval_start", "validity_interval_end"),
-    "CS03B": ("other_device", "other_device_type"),
-    "CS03C": ("other_device", "other_device_type", "certificate"),
-    "CS02b": ("authorising_cell", "floor_counter", "replacements", "certification_path", "execution_time"),
-}
-
-
-def strategy(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
-    times = ("issued_at", "device_time", "log_from", "log_to", "execution_time")
-    moments = {name: MOMENTS for name in names if name in times or name.startswith("validity")}
-    return st.fixed_dictionaries({name: BY_NAME.get(name, moments.get(name, UINT32)) for name in names})
-
-
-def param_names(found: UseCase) -> tuple[str, ...]:
-    if isinstance(found, DlmsUseCase):
-        return tuple(name for item in found.items for name in item.params)
-    return found.names if isinstance(found, GbzUseCase) else OTHER_PARAMS[found.name.split()[0]]
-
-
-def returned_names(found: UseCase) -> tuple[str, ...]:
-    if isinstance(found, DlmsUseCase):
-        return tuple(name for item in found.items for name in item.returned.names)
-    return found.returned if isinstance(found, GbzUseCase) else ()
-
-
-@given(st.sampled_from(all_use_cases()), st.integers(0, 2**63), st.data())
-@settings(max_examples=200)
-def test_commands_round_trip(found: UseCase, counter: int, data: st.DataObject) -> None:
-    params = data.draw(strategy(param_names(found)))
-    content = found.encode_command(params, originator_counter=counter)
-    assert found.decode_command(content) == params
-    assert found.encode_command(found.decode_command(content), originator_counter=counter) == content
-
-
-@given(st.sampled_from(all_use_cases()), st.integers(0, 2**63), st.data())
-@settings(max_examples=200)
-def test_responses_round_trip(found: UseCase, counter: int, data: st.DataObject) -> None:
-    if found.name == "GCS28":
-        return  # one form only, covered above
-    values = data.draw(strategy(returned_names(found)))
-    response = found.decode_response(found.encode_response(values, originator_counter=counter))
-    assert response.values == values
 
 
 SEEDS = [(name, raw(content)) for name, _, content in COMMANDS] + [

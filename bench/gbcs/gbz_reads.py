@@ -1,0 +1,213 @@
+"""What is read from the GSME: attributes of a cluster, and event logs (GBCS section 19; ZCL, SEP 1.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.gbcs import gbz, times, use_case
+from bench.gbcs.errors import GbcsError
+from bench.gbcs.gbz import Component
+from bench.gbcs.gbz_use_cases import SUPPLY_STATES, GbzUseCase
+from bench.gbcs.reader import Reader
+from bench.gbcs.use_case import Response, Values
+
+_METERING, _EVENTS = 0x0702, 0x0709
+_OCTET_STRING = 0x41
+_SIZES = {0x21: 2, 0x30: 1}  # unsigned of 16 bits, enumeration of 8
+_FROM_SERVER = 0x19  # and no default response to it
+_PUBLISH_EVENT_LOG = 0x01
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute that a use case reads.
+
+    Attributes:
+        name: of its value.
+        identifier: attribute id.
+        kind: ZCL data type.
+        words: what the numbers of an enumeration stand for; None for a plain number or bytes.
+    """
+
+    name: str
+    identifier: int
+    kind: int
+    words: Mapping[int, str] | None = None
+
+    @property
+    def raw_identifier(self) -> bytes:
+        """The attribute id as it stands in a payload."""
+        return self.identifier.to_bytes(2, "little")
+
+    def write(self, values: Values) -> bytes:
+        """Write the value after its data type."""
+        if self.kind == _OCTET_STRING:
+            octets = use_case.octets(values, self.name)
+            if len(octets) > 0xFE:
+                raise GbcsError(f"{self.name} has {len(octets)} bytes", expected="at most 254")
+            return bytes([self.kind, len(octets)]) + octets
+        size = _SIZES[self.kind]
+        if self.words is not None:
+            number = use_case.choice(values, self.name, self.words)
+        else:
+            number = use_case.integer(values, self.name, (1 << 8 * size) - 1)
+        return bytes([self.kind]) + number.to_bytes(size, "little")
+
+    def read(self, reader: Reader) -> Any:
+        """Read the value after its data type."""
+        reader.literal(bytes([self.kind]), f"data type of {self.name}")
+        if self.kind == _OCTET_STRING:
+            return reader.take(reader.uint(1, f"length of {self.name}"), self.name)
+        number = int.from_bytes(reader.take(_SIZES[self.kind], self.name), "little")
+        return number if self.words is None else use_case.word(number, self.words, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAttributes(GbzUseCase):
+    """Read attributes of one cluster.
+
+    Attributes:
+        attributes: which, in their order.
+    """
+
+    attributes: tuple[Attribute, ...]
+    frame_control: int = 0
+    command: int = gbz.READ_ATTRIBUTES
+    names: tuple[str, ...] = ()
+
+    def _write(self, params: Values) -> bytes:
+        return b"".join(attribute.raw_identifier for attribute in self.attributes)
+
+    def _read(self, reader: Reader) -> dict[str, Any]:
+        reader.literal(self._write({}), "attribute ids")
+        return {}
+
+    def encode_response(self, values: Values, *, originator_counter: int, ok: bool = True) -> bytes:
+        """Write every attribute; of a failure, an attribute without a value carries the status instead."""
+        use_case.check_names(values, self.returned if ok else (*self.returned, "status"), f"{self.name} response")
+        payload = b""
+        for attribute in self.attributes:
+            payload += attribute.raw_identifier
+            if not ok and attribute.name not in values:
+                payload += bytes([self.status_of(values)])
+            else:
+                payload += b"\x00" + attribute.write(values)
+        return gbz.encode_components(Component(self.cluster, 0x08, gbz.READ_ATTRIBUTES_RESPONSE, payload))
+
+    def _read_good(self, component: Component) -> Response:
+        if component.frame_control & 0x03 or component.command != gbz.READ_ATTRIBUTES_RESPONSE:
+            raise GbcsError(f"command {component.command:02x} is no response of {self.name}")
+        reader = Reader(component.payload)
+        values: dict[str, Any] = {}
+        faults = []
+        for attribute in self.attributes:
+            reader.literal(attribute.raw_identifier, f"attribute id of {attribute.name}")
+            status = reader.uint(1, "attribute status")
+            if status:
+                values["status"] = status
+                faults.append(f"{attribute.name}: ZCL status {status:02X}")
+            else:
+                values[attribute.name] = attribute.read(reader)
+        reader.finish("the attributes")
+        return Response(not faults, values, "; ".join(faults) or "success")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadEventLog(GbzUseCase):
+    """Read the events of a log from `log_from` to `log_to`: CS10a, CS10b.
+
+    The response has `matching_events`, their number as the device states it, and `events`: a tuple of log number,
+    code, time and data. A log without such events is refused with ZCL status 8B.
+
+    Attributes:
+        which: log id and event control, as they stand in the command.
+    """
+
+    which: int
+    cluster: int = _EVENTS
+    frame_control: int = 0x01
+    command: int = 0x00
+    names: tuple[str, ...] = ("log_from", "log_to")
+    returned: tuple[str, ...] = ("matching_events", "events")
+
+    def _write(self, params: Values) -> bytes:
+        limits = (times.encode_zigbee(use_case.moment(params, name))[::-1] for name in self.names)
+        return bytes([self.which, 0, 0]) + b"".join(limits) + bytes(3)
+
+    def _read(self, reader: Reader) -> dict[str, Any]:
+        reader.literal(bytes([self.which, 0, 0]), "log and event id")
+        limits = {name: times.decode_zigbee(reader.take(4, name)[::-1]) for name in self.names}
+        reader.literal(bytes(3), "number of events and offset")
+        return limits
+
+    def _good(self, values: Values) -> Component:
+        count = use_case.integer(
+            {"matching_events": len(values.get("events", ())), **values}, "matching_events", 0xFFFF
+        )
+        payload = count.to_bytes(2, "little") + b"\x00\x01\x00"
+        for number, code, time, data in values.get("events", ()):
+            row = {"log": number, "code": code, "time": time, "data": data}
+            octets = use_case.octets(row, "data")
+            if len(octets) > 0xFE:
+                raise GbcsError(f"the data of an event have {len(octets)} bytes", expected="at most 254")
+            payload += bytes([use_case.integer(row, "log", 0xFF)])
+            payload += use_case.integer(row, "code", 0xFFFF).to_bytes(2, "little")
+            payload += times.encode_zigbee(use_case.moment(row, "time"))[::-1] + bytes([len(octets)]) + octets
+        return Component(self.cluster, _FROM_SERVER, _PUBLISH_EVENT_LOG, payload)
+
+    def _read_good(self, component: Component) -> Response:
+        if (component.frame_control, component.command) != (_FROM_SERVER, _PUBLISH_EVENT_LOG):
+            raise GbcsError(f"command {component.command:02x} is no response of {self.name}")
+        reader = Reader(component.payload)
+        count = int.from_bytes(reader.take(2, "matching events"), "little")
+        reader.literal(b"\x00\x01\x00", "command index, commands and log payload control")
+        events = []
+        while reader.remaining:
+            number = reader.uint(1, "log")
+            code = int.from_bytes(reader.take(2, "event code"), "little")
+            time = times.decode_zigbee(reader.take(4, "event time")[::-1])
+            events.append((number, code, time, reader.take(reader.uint(1, "data length"), "event data")))
+        return Response(True, {"matching_events": count, "events": tuple(events)}, "success")
+
+
+def _read(message_code: int, name: str, reference: str, *attributes: Attribute) -> ReadAttributes:
+    return ReadAttributes(
+        message_code=message_code,
+        name=name,
+        service_references=(reference,),
+        device_type="GSME",
+        critical=False,
+        response_signed=False,
+        cluster=_METERING,
+        attributes=attributes,
+        returned=tuple(attribute.name for attribute in attributes),
+    )
+
+
+def _log(message_code: int, name: str, which: int) -> ReadEventLog:
+    return ReadEventLog(
+        message_code=message_code,
+        name=name,
+        service_references=("6.13",),
+        device_type="GSME",
+        critical=False,
+        response_signed=False,
+        which=which,
+    )
+
+
+USE_CASES: tuple[GbzUseCase, ...] = (
+    _read(
+        0x0082,
+        "GCS33",
+        "7.4",
+        Attribute("remaining_battery_life_days", 0x0205, 0x21),
+        Attribute("supply_state", 0x0014, 0x30, SUPPLY_STATES),
+    ),
+    _read(0x0084, "GCS38", "11.2", Attribute("firmware_version", 0x0206, _OCTET_STRING)),
+    _log(0x0014, "CS10a", 0x13),
+    _log(0x00A1, "CS10b", 0x04),
+)
+"""The valve's state and the battery, the firmware version, the event log and the security log."""

@@ -1,0 +1,1 @@
+"""Fuzzing without an outside fuzzer: `python -m tests.fuzz.gbcs --inputs N --seed S`."""
