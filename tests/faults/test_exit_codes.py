@@ -47,7 +47,8 @@ def test_a_program_reads_the_same(tmp_path: Path) -> None:
     result = hilbench(tmp_path, f"{SHORT} {ARM}", "--json", "--fault", "alert-never:0x8F32")
     assert result.exit_code == 1
     told = json.loads(result.stdout)
-    short, arm = told["runs"] if isinstance(told, dict) else told
+    assert told["exit_code"] == 1
+    short, arm = told["runs"]
     assert (short["verdict"], short["reason"], short["covers"]) == ("passed", "", ["8.1.16/ED/0x8F35"])
     assert (arm["verdict"], arm["covers"]) == ("failed", [])
     assert "0x8F32 from esme: did not come within 1 min 0 s" in arm["reason"]
