@@ -102,7 +102,7 @@ def _resets(*phases: tuple[int, int]) -> tuple[Item, ...]:
 
 def _load_limit() -> tuple[Item, ...]:
     rows = (
-        ("0-0:94.44.0.3", number("load_limit_supply_state", Tag.BOOLEAN, 0xFF)),
+        ("0-0:94.44.0.3", number("load_limit_supply_flag", Tag.BOOLEAN, 0xFF)),
         ("0-0:94.44.128.7", number("load_limit_power_threshold_w")),
         ("0-0:94.44.128.6", number("load_limit_period_s")),
         ("0-0:94.44.128.8", number("load_limit_restoration_period_s")),
@@ -141,6 +141,7 @@ SETTINGS = (
         items=_load_limit(),
     ),
 )
-"""What is reset or set. The load limit takes effect at one time for all its parts; its supply state 0 is "disable"."""
+"""What is reset or set. The load limit takes effect at one time for all its parts; its supply flag 0 is
+published for "disable"."""
 
 USE_CASES: tuple[DlmsUseCase, ...] = (*READS, *BEHAVIOURS, *SETTINGS)

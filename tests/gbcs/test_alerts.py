@@ -313,3 +313,14 @@ def test_catalogue_is_consistent() -> None:
     assert catalogue.use_case_name(0x7777) == "message code 0x7777"
     for code in (0x8F32, 0x8183, 0x8F66, 0x81A0, 0x8002, 0x8F35, 0x8F36, 0x8F40, 0x8F41):
         assert "CTSD" in catalogue.alert_entries()[code].sources
+
+
+def test_catalogue_says_of_which_equipment_an_alert_is() -> None:
+    entries = catalogue.alert_entries()
+    assert entries[0x8F32].smets == ("SMETS1", "SMETS2+")
+    assert entries[0x8183].smets == entries[0x8F36].smets == ("SMETS2+",)
+    for code in (0x8F40, 0x8F41):
+        assert entries[code].smets == ("SMETS1",)
+        assert not entries[code].in_gbcs
+    assert len(entries) > 180
+    assert all(entry.meaning and entry.smets for entry in entries.values())

@@ -59,7 +59,7 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     },
     **dict.fromkeys(("device_log", "previous_device_log", "sub_ghz_configuration"), DATA),
     **dict.fromkeys(("wan_alerts", "han_events", "audible_alarms", "logged_events"), BEHAVIOURS),
-    "load_limit_supply_state": st.integers(0, 0xFF),
+    "load_limit_supply_flag": st.integers(0, 0xFF),
     "activation_time": st.sampled_from(["now", "never"]) | MOMENTS,
     "firmware_version": st.binary(min_size=4, max_size=4),
     "joined_devices": st.lists(st.tuples(EUIS, st.sampled_from(["GSME", "GPF", "PPMID"])), max_size=3).map(tuple),
