@@ -417,9 +417,12 @@ class Engine:
             self._problem(
                 Verdict.UNDECIDED, f"the record of messages could not be written: {self._session.ledger.fault}"
             )
+        tested = [result.verdict for result in self._results if result.group == "step"]
+        if tested and all(verdict is Verdict.SKIPPED for verdict in tested):
+            self._problem(Verdict.UNDECIDED, "every step was skipped, so that nothing was tested")
         verdicts = [result.verdict for result in self._results if result.group != "teardown"]
         verdict = gravest([*verdicts, *(verdict for verdict, _ in self._problems)])
-        if verdict is Verdict.SKIPPED:
+        if verdict.passed:
             verdict = Verdict.PASSED
         reasons = [
             f"{result.placed.name}: {result.reason}"

@@ -267,7 +267,7 @@ class StepWatch:
             return
         anchor, deadline_ns = window
         for sighting in self.sightings:
-            if not is_about(sighting, item, self.request_ids) or sighting.is_replay:
+            if not is_about(sighting, item, self.request_ids) or self._is_old(sighting, anchor):
                 continue
             source = item.source or item.device
             if source is not None and device_name(self._parties, sighting.data.get("device")) != source:
@@ -291,6 +291,16 @@ class StepWatch:
             if not self._could_see(item):
                 outcome.verdict, outcome.reason = Verdict.UNDECIDED, _UNAVAILABLE
             self._report(outcome)
+
+    def _is_old(self, sighting: Sighting, anchor: Anchor) -> bool:
+        """Whether it surely tells of something before the anchor, so that it breaks no prohibition.
+
+        A counter below one seen before is not enough: of two alerts raised together, the second may come first.
+        """
+        if sighting.times_before or not sighting.counter_is_old:
+            return sighting.times_before > 0
+        device_ns = sighting.data.get("device_time_utc_ns")
+        return device_ns is not None and device_ns < anchor.at.utc_ns - self._tolerance_ns
 
     def _objections(self, sighting: Sighting, item: Expect, anchor: Anchor, deadline_ns: int) -> list[str]:
         reasons = objections(

@@ -23,6 +23,7 @@ from bench.request_params import check_params
 from bench.rig import driver_class
 from bench.rig_file import Rig
 from bench.runbook import Placed, Runbook
+from bench.sightings import CARRIED_BY_DCC
 from bench.steps import Expect, Forbid, Match, Send, Step
 from bench.verbs import band, step_function
 
@@ -153,7 +154,7 @@ class _Planner:
         act = describe_act(placed.step)
         self.plan.steps.append(PlannedStep(group, placed.name, placed.step.user, act, usual_s, longest_s))
 
-    def _check_step(self, step: Step, where: str) -> None:
+    def _check_step(self, step: Step, where: str, outer_user: str | None = None) -> None:
         if step.user is not None:
             self._user(step.user, where)
         if step.only_if is not None:
@@ -161,8 +162,11 @@ class _Planner:
         self._check(where, self._check_verb, step, where)
         for match in (*step.expect, *step.allow, *step.forbid):
             self._check_match(match, step, where)
+            named = match.user or step.user or outer_user
+            if isinstance(match, Expect) and match.kind in CARRIED_BY_DCC and named is None:
+                self._mistake(where, f"say which User must get {match.label}: 'as: ED' in the step, or beside it")
         for inner in step.parallel or ():
-            self._check_step(inner, where)
+            self._check_step(inner, where, step.user)
 
     def _times(self, step: Step) -> tuple[float, float]:
         """How long a step usually takes, and at most."""

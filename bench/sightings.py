@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.duis.service_requests import Target, all_service_requests
 from bench.events import Event
 from bench.ledger import Ledger
 from bench.parties import Parties
@@ -175,12 +176,22 @@ def objections(
         if match.code is not None and data.get("response_code") != match.code:
             reasons.append(f"its response code is {data.get('response_code')}, not {match.code}")
         content = data.get("gbcs")
+        if content is None and _speaks_for_device(data, match):
+            reasons.append(f"the DCC says {data.get('response_code')}, and no answer of the device is with it")
         if content is not None and not content.get("ok", True) and match.code in (None, "I0"):
             reasons.append(f"the device answered with an error: {content.get('detail') or content.get('values')}")
     if request is not None and data.get("for_request") != request_ids.get(request):
         reasons.append(f"it is for request {data.get('for_request')}, not for {request_ids.get(request)}")
     reasons.extend(value_objections(sighting, match))
     return reasons
+
+
+def _speaks_for_device(data: Mapping[str, Any], match: Match) -> bool:
+    """Whether a response without a message of the device says yes to what only the device can have done."""
+    variant, code = all_service_requests().get(match.response or ""), str(data.get("response_code"))
+    if variant is None or variant.target is Target.DCC or data.get("local_command"):
+        return False
+    return code == "I0" or (match.code is None and code.startswith("I"))
 
 
 def value_objections(sighting: Sighting, match: Match) -> list[str]:

@@ -192,6 +192,9 @@ class Sightings:
             "digest": digest,
             "gbcs": gbcs,
         }
+        if isinstance(outer, duis.LocalCommand):
+            # To be delivered by hand: what the device says to it does not come by way of the DCC.
+            data["local_command"] = True
         if isinstance(outer, duis.InventoryResponse):
             data["values"] = {"devices": [_inventory_entry(each) for each in outer.devices]}
         self._emit("seen.response", recipient, data)

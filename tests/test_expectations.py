@@ -323,3 +323,43 @@ async def test_n24_must_answer_the_request_of_the_step() -> None:
         }
         bench.stream.emit("dcc", "seen.dcc_alert", data)
         assert (await bench.verdict())[0] is verdict
+
+
+@pytest.mark.parametrize(("dated_s", "verdict"), [(0, Verdict.FAILED), (-9, Verdict.FAILED), (-11, Verdict.PASSED)])
+async def test_a_forbidden_alert_that_another_overtook_still_counts(dated_s: int, verdict: Verdict) -> None:
+    bench = Bench(forbid=[{"device_alert": "0x8F36", "from": "esme", "for": "60 s"}])
+    begun_ns = bench.clock.now().utc_ns
+    await asyncio.sleep(5)
+    bench.alert(counter=2001)
+    bench.alert(code="0x8F36", counter=2000, device_time_utc_ns=begun_ns + dated_s * SECOND)
+    assert (await bench.verdict())[0] is verdict
+
+
+@pytest.mark.parametrize(
+    ("variant", "wanted", "came", "verdict"),
+    [
+        ("7.2", "I0", "I0", Verdict.FAILED),
+        ("7.2", None, "I99", Verdict.FAILED),
+        ("7.2", "I99", "I99", Verdict.PASSED),
+        ("7.2", None, "E13", Verdict.PASSED),
+        ("8.3", "I0", "I0", Verdict.PASSED),
+    ],
+)
+async def test_the_dcc_cannot_say_yes_for_a_device(
+    variant: str, wanted: str | None, came: str, verdict: Verdict
+) -> None:
+    bench = Bench(expect=[{"response": variant, "within": "60 s"} | ({"code": wanted} if wanted else {})])
+    bench.watch.request_ids[variant] = "id"
+    data = {
+        "user": "ED",
+        "request_id": "id",
+        "service_request": variant,
+        "response_code": came,
+        "device": str(ESME.eui),
+    }
+    bench.stream.emit(
+        "dcc", "seen.response", data | {"synchronous": True, "signature": "valid", "digest": "d", "gbcs": None}
+    )
+    reached, reason = await bench.verdict()
+    assert reached is verdict
+    assert ("no answer of the device" in reason) is (came == "I0" and verdict is Verdict.FAILED)

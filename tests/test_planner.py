@@ -49,7 +49,7 @@ MISTAKES = [
     ("{as: XX, send: {service_request: '7.4', to: esme}}", "the rig has no User 'XX'; it has IS, GS, ED"),
     ("{as: IS, send: {service_request: '7.4', to: esmee}}", "no device under test 'esmee'; it has esme, gsme"),
     (f"{{{send('8.11', to='chf', device='toaster')}}}", "no device under test 'toaster'"),
-    ("{wait: 1 s, expect: [{device_alert: 0x8F35, from: toaster, within: 1 s}]}", "no device under test 'toaster'"),
+    ("{as: ED, wait: 1 s, expect: [{device_alert: 0x8F35, from: toaster, within: 1 s}]}", "under test 'toaster'"),
     ("{wait: 1 s, allow: [{device_alert: 0x8F35, from: toaster}]}", "no device under test 'toaster'"),
     ("{wait: 1 s, forbid: [{dcc_alert: AD1, from: toaster, for: 1 s}]}", "no device under test 'toaster'"),
     ("{wait: 1 s, expect: [{dcc_alert: AD1, as: XX, within: 1 s}]}", "the rig has no User 'XX'"),
@@ -57,6 +57,12 @@ MISTAKES = [
     ("{as: IS, wait: 1 s, only_if: {device: toaster, status: absent}}", "no device under test 'toaster'"),
     ("{measure: {device: multimeter, between: [1 V, 2 V]}}", "the rig has no device 'multimeter'. It has source"),
     ("{supply: {set: 230 V, device: sauce}}", "the rig has no device 'sauce'"),
+    # An alert to anybody at all would be a pass that was not earned.
+    (
+        "{wait: 1 s, expect: [{device_alert: 0x8F35, from: esme, within: 1 s}]}",
+        "say which User must get 0x8F35 from esme: 'as: ED' in the step, or beside it",
+    ),
+    ("{parallel: [{wait: 1 s, expect: [{dcc_alert: AD1, within: 1 s}]}]}", "say which User must get AD1"),
     ("{relay: {closed: yes, device: reley}}", "the rig has no device 'reley'"),
     ("{console: {device: consol, command: status}}", "the rig has no device 'consol'"),
     ("{call: {function: no_such_function}}", "there is no step function 'no_such_function'"),
@@ -99,14 +105,15 @@ MISTAKES = [
     ("{" + send('6.20.1', to='esme', params='{import_mpan: "${chf.mpxn}"}') + "}", "does not say the mpxn of chf"),
     (f"{{{send('8.11', to='chf', device='gpf')}}}", "the DUT file does not say the install code of gpf"),
     # Expectations.
-    ("{wait: 1 s, expect: [{response: '7.4', within: 1 s}]}", "a Service Request that this step does not send: 7.4"),
+    ("{as: IS, wait: 1 s, expect: [{response: '7.4', within: 1 s}]}", "that this step does not send: 7.4"),
     (f"{{{send('7.4', to='esme')}, expect: [{{dcc_alert: N24, for: '8.11', within: 1 s}}]}}", "does not send: 8.11"),
     (f"{{{send('7.4', to='esme')}, forbid: [{{response: '7.2', for: 1 s}}]}}", "does not send: 7.2"),
     (
-        f"{{parallel: [{{{send('7.4', to='esme')}}}, {{wait: 1 s, expect: [{{response: '7.4', within: 1 s}}]}}]}}",
+        f"{{as: IS, parallel: [{{{send('7.4', to='esme')}}},"
+        " {wait: 1 s, expect: [{response: '7.4', within: 1 s}]}]}",
         "this step does not send: 7.4",
     ),
-    ("{wait: 1 s, expect: [{dcc_alert: AD1, within: 1 s, after: fall}]}", "this step makes none"),
+    ("{as: ED, wait: 1 s, expect: [{dcc_alert: AD1, within: 1 s, after: fall}]}", "this step makes none"),
     ("{wait: 1 s, forbid: [{dcc_alert: AD1, for: 1 s, after: restore}]}", "this step makes none"),
     ("{wait: 1 s, expect: [{hub: {poewr: up}, within: 1 s}]}", "no Comms Hub says 'poewr'; it says power, wan, han"),
 ]  # fmt: skip
@@ -170,6 +177,14 @@ def test_mistakes_of_procedures_preconditions_setup_and_teardown_are_found_where
         ),
         ("  hub: {driver: mqtt-hub}\n", "", "{wait: 1 s, expect: [{hub: {power: on}, within: 1 s}]}", "no CommsHub"),
         ("driver: mqtt-hub", "driver: mqtt-hubb", "{wait: 1 s}", "there is no driver 'mqtt-hubb'. There are: dcc-gate"),
+        ("- {device: relay, closed: no}", "- {device: source, closed: no}", "{wait: 1 s}", "its driver is no Switch"),
+        (
+            "- {device: source, output: off}",
+            "- {device: relay, output: off}",
+            "{wait: 1 s}",
+            "its driver is no AcSource",
+        ),
+        ("- {device: relay, closed: yes}", "- {device: meter, closed: yes}", "{wait: 1 s}", "its driver is no Switch"),
         ("- {device: meter, quantity", "- {device: hub, quantity", "{wait: 1 s}", "its driver is no Measures"),
     ],
 )
@@ -191,10 +206,10 @@ def test_an_optional_witness_need_not_be_on_the_rig(tmp_path: Path) -> None:
     [
         ("{wait: 2 min}", 120, 120),
         ("{wait: 1 min, forbid: [{dcc_alert: AD1, for: 90 s}]}", 90, 90),
-        ("{wait: 1 min, expect: [{dcc_alert: AD1, within: 90 s}]}", 60, 90),
-        ("{wait: 1 min, expect: [{dcc_alert: AD1, within: 90 s, after: end}]}", 60, 150),
+        ("{as: ED, wait: 1 min, expect: [{dcc_alert: AD1, within: 90 s}]}", 60, 90),
+        ("{as: ED, wait: 1 min, expect: [{dcc_alert: AD1, within: 90 s, after: end}]}", 60, 150),
         (
-            "{supply: {interrupt: {for: 10 min}}, expect: [{dcc_alert: AD1, within: 5 min, after: fall}, "
+            "{as: ED, supply: {interrupt: {for: 10 min}}, expect: [{dcc_alert: AD1, within: 5 min, after: fall}, "
             "{device_alert: 0x8F36, from: esme, within: 3 min, after: restore}], "
             "forbid: [{device_alert: 0x8F35, from: esme, for: 4 min, after: restore}]}",
             840,
@@ -206,7 +221,7 @@ def test_an_optional_witness_need_not_be_on_the_rig(tmp_path: Path) -> None:
         ("{measure: {between: [1 V, 2 V], settle: 3 s}}", 3, 3),
         ("{as: IS, inventory: {device: esme, status: absent, within: 2 min}}", 5, 125),
         (
-            "{parallel: [{wait: 10 s}, {wait: 5 s, expect: [{dcc_alert: AD1, within: 90 s}]}]}",
+            "{parallel: [{wait: 10 s}, {as: ED, wait: 5 s, expect: [{dcc_alert: AD1, within: 90 s}]}]}",
             10,
             90,
         ),
