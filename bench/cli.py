@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,9 @@ class _Commands(click.Group):
     """Turns every error of ours into one sentence and an exit code, never a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        # Whoever started us may have closed them: then what is said goes nowhere, and the work is done all the same.
+        sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+        sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
         for stream in (sys.stdout, sys.stderr):
             # A terminal that cannot show a character is no reason to stop.
             if isinstance(stream, io.TextIOWrapper):
@@ -50,16 +55,24 @@ def _say(text: str) -> None:
     """Print; whoever read our output may have gone, which is their right, and changes no exit code."""
     try:
         click.echo(text)
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"hilbench: the output cannot be written: {error.strerror}", err=True)
 
 
 def state_folder() -> Path:
     """Where the bench keeps its key and counters: `$HILBENCH_STATE`, or hilbench in the XDG state folder."""
     if given := os.environ.get("HILBENCH_STATE"):
         return Path(given)
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "hilbench"
+    if given := os.environ.get("XDG_STATE_HOME"):
+        return Path(given) / "hilbench"
+    try:
+        return Path.home() / ".local" / "state" / "hilbench"
+    except RuntimeError:
+        raise UsageError(
+            "this user has no home folder for the bench's key and counters", next_step="Set HILBENCH_STATE to a folder"
+        ) from None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -91,8 +104,16 @@ _fault = click.option(
     is_eager=True,
     help="Make the emulated world misbehave; repeatable. `--fault list` names the faults.",
 )
-_seed = click.option("--seed", type=click.IntRange(0), help="Seed of the emulated world instead of the rig file's.")
+_seed = click.option(
+    "--seed", type=click.IntRange(0, (1 << 63) - 1), help="Seed of the emulated world instead of the rig file's."
+)
 _json = click.option("--json", "as_json_", is_flag=True, help="Print one JSON document for a program to read.")
+
+
+def _a_number(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is not a number")
+    return value
 
 
 @main.command()
@@ -102,7 +123,12 @@ _json = click.option("--json", "as_json_", is_flag=True, help="Print one JSON do
 @_seed
 @_fault
 @click.option("--realtime", is_flag=True, help="Real time, also on an emulated rig.")
-@click.option("--speed", type=click.FloatRange(0.001, 1e6), help="Pace virtual time: virtual seconds a second.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.001, 1e6),
+    callback=_a_number,
+    help="Pace virtual time: virtual seconds a second.",
+)
 @_json
 def run(
     runbooks: tuple[str, ...],
@@ -122,6 +148,9 @@ def run(
     options = runner.RunOptions(out, state_folder(), seed, faults, realtime, speed)
     reporter = Silent() if as_json_ else TablePrinter(sys.stdout)
     finished = runner.execute(rig, planned, options, TerminalOperator(), reporter)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # All is done but for telling how it ended: one more Ctrl-C must not take that, and the exit code, away.
+        signal.signal(number, signal.SIG_IGN)
     code = runner.overall_exit_code(finished, len(planned))
     reports = [(item, _verify(item.bundle, own=True)) for item in finished]
     if any(report.problem for _, report in reports):

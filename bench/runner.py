@@ -7,6 +7,7 @@ is found before the first one runs.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.clock import Clock, RealClock, VirtualClock
+from bench.durable import StorageError
 from bench.engine import Engine, RunResult
 from bench.errors import BenchError, UsageError
 from bench.events import Event
@@ -211,9 +213,7 @@ async def _run_one(
     interrupt: _Interrupt,
 ) -> Finished:
     rig = session.rig
-    writer = BundleWriter.open(
-        options.out, _run_id(options.out, runbook.name), session.stream, key=key, redactor=Redactor.of(session.parties)
-    )
+    writer = _open_bundle(session, runbook, options.out, key)
     try:
         writer.add("rig.yaml", rig.document.text.encode())
         writer.add("duts.yaml", rig.dut_document.text.encode(), redact=True)
@@ -272,14 +272,21 @@ def _run_footer(result: RunResult) -> dict[str, Any]:
     }
 
 
-def _run_id(out: Path, runbook: str) -> str:
-    """A folder name that is new: the wall clock even of a virtual run, since its own clock always begins alike."""
-    stem = f"{RealClock().now().utc:%Y%m%dT%H%M%SZ}-{runbook}"
-    name, number = stem, 1
-    while (out / name).exists():
-        number += 1
-        name = f"{stem}-{number}"
-    return name
+def _open_bundle(session: RigSession, runbook: Runbook, out: Path, key: BenchKey) -> BundleWriter:
+    """Begin a run's evidence under a name that is new, though another process may take one at the same moment.
+
+    The name has the wall clock's time even for a virtual run, since its own clock always begins alike.
+    """
+    stem = f"{RealClock().now().utc:%Y%m%dT%H%M%SZ}-{runbook.name}"
+    redactor = Redactor.of(session.parties)
+    for number in itertools.count(1):
+        name = stem if number == 1 else f"{stem}-{number}"
+        try:
+            return BundleWriter.open(out, name, session.stream, key=key, redactor=redactor)
+        except StorageError as error:
+            if not isinstance(error.__cause__, FileExistsError) or not (out / name).is_dir():
+                raise
+    raise AssertionError("there is always another number")
 
 
 def overall_exit_code(finished: Sequence[Finished], expected: int) -> int:

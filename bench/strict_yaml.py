@@ -58,7 +58,9 @@ def load(path: Path) -> Document:
         UsageError: it cannot be read, or is not YAML of the strict kind.
     """
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            # No more than this of something that never ends.
+            raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if len(raw) > MAX_FILE_BYTES:
@@ -154,12 +156,18 @@ def build(document: Document, model: type[ModelT], *, at: Location = ()) -> Mode
 
 def sentences(document: Document, model: type[BaseModel], at: Location, error: ValidationError) -> list[str]:
     """Say what a model did not like about a part of a document: one line with file and line number for each fault."""
-    found = []
-    for fault in error.errors(include_url=False):
+    found, faults = [], error.errors(include_url=False)
+    for fault in faults:
+        if fault["type"] == "too_short" and any(_is_inside(other["loc"], fault["loc"]) for other in faults):
+            continue  # only those of its items that are right were counted
         location = tuple(fault["loc"])
         found.append((document.lines.get(_known(document, (*at, *location)), 0), _sentence(model, at, location, fault)))
     found.sort(key=lambda pair: pair[0])
     return [f"{document.path}:{line or 1}: {text}" for line, text in found]
+
+
+def _is_inside(inner: Location, outer: Location) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
 def _known(document: Document, location: Location) -> Location:
@@ -190,6 +198,8 @@ def _sentence(model: type[BaseModel], at: Location, location: Location, fault: A
         return f"{name}: expected a mapping (key: value), got {_describe(value)}"
     if kind == "list_type" or kind == "tuple_type":
         return f"{name}: expected a list, got {_describe(value)}"
+    if kind == "too_short":
+        return f"{name} needs at least {fault['ctx']['min_length']}, and has {fault['ctx']['actual_length']}"
     if kind == "string_type":
         return f"{name}: expected text, got {_describe(value)}"
     message = fault["msg"][0].lower() + fault["msg"][1:]

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import inspect
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,15 @@ def no_leaks() -> Iterator[None]:
         gc.collect()
     leaked = dict(_open_handles().items() - handles.items())
     assert not leaked, f"sockets or ptys left open: {leaked}"
+
+
+@pytest.fixture(autouse=True)
+def heeds_signals() -> Iterator[None]:
+    """Heed Ctrl-C again after a test of a command that stopped to, since a process of its own would have ended."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

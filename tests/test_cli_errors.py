@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli import main
+from bench.clock import RealClock
 from bench.evidence.verify import verify
 from tests.test_rig_file import ROOT, rig_with
 
@@ -100,6 +101,8 @@ def test_a_runbook_file_that_is_not_there() -> None:
         (["run", "wait.yaml", "--rig", EMULATED, "--fats"], "No such option '--fats'"),
         (["run", "wait.yaml", "--rig", EMULATED, "--seed", "-1"], "not in the range"),
         (["run", "wait.yaml", "--rig", EMULATED, "--seed", "one"], "not a valid int"),
+        (["run", "wait.yaml", "--rig", EMULATED, "--seed", str(1 << 63)], "not in the range"),
+        (["run", "wait.yaml", "--rig", EMULATED, "--speed", "nan"], "nan is not a number"),
         (["run", "wait.yaml", "--rig", EMULATED, "--speed", "0"], "not in the range"),
         (["run", "wait.yaml", "--rig", EMULATED, "--out", "wait.yaml"], "is a file"),
         (["rig"], "Usage:"),
@@ -244,6 +247,61 @@ def test_a_reader_that_goes_away_changes_no_exit_code_and_spoils_no_run() -> Non
     report = verify(bundle)
     assert report.problem == ""
     assert '"verdict":"failed"' in (bundle / "journal.jsonl").read_text().splitlines()[-2]
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">/dev/full"])
+@pytest.mark.parametrize("more", ["", "--json"])
+def test_an_output_that_takes_nothing_changes_no_exit_code(redirection: str, more: str) -> None:
+    begun = [sys.executable, "-m", "bench.cli", "run", "wait.yaml", "--rig", EMULATED, *more.split()]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *begun],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert ("the output cannot be written: No space left" in done.stderr) is ("full" in redirection)
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("HILBENCH_STATE", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    assert "Set HILBENCH_STATE to a folder" in refused(2, "run", "wait.yaml", "--rig", EMULATED)
+
+
+def test_a_file_that_never_ends() -> None:
+    assert "larger than 4096 KiB" in refused(2, "run", "wait.yaml", "--rig", "/dev/zero")
+
+
+def test_runs_that_begin_in_the_same_second_do_not_get_in_each_others_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = RealClock().now()
+    monkeypatch.setattr(RealClock, "now", lambda _clock: now)
+    for _ in range(3):
+        assert call("run", "wait.yaml", "--rig", EMULATED).exit_code == 0
+    stem = f"{now.utc:%Y%m%dT%H%M%SZ}-wait"
+    assert sorted(path.name for path in Path("evidence").iterdir()) == [stem, f"{stem}-2", f"{stem}-3"]
+
+
+@pytest.mark.realtime
+def test_a_second_ctrl_c_does_not_take_the_exit_code_away() -> None:
+    Path("long.yaml").write_text("runbook: long\ntitle: L\nsteps:\n  - wait: 10 min\n")
+    with begin("run", "long.yaml", "--rig", EMULATED, "--realtime") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("long"):
+                process.send_signal(signal.SIGINT)
+            if line.startswith("  signed by"):
+                break
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+    assert process.returncode == 3
 
 
 @pytest.mark.realtime

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import UsageError
 from bench.strict_yaml import build, load, parse
@@ -94,3 +95,16 @@ def test_a_secret_with_a_slip_in_it_is_not_repeated() -> None:
     with pytest.raises(UsageError, match="receive_token is '.not shown.'") as caught:
         build(parse(FILE, "receive_token: hunter2\n"), Login)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_list_is_not_called_too_short_for_what_is_wrong_inside() -> None:
+    class Many(BaseModel):
+        numbers: Annotated[tuple[int, ...], Field(min_length=1)]
+
+    for text, sentence in (
+        ("numbers: [x]\n", "numbers.0 is 'x'; input should be a valid integer, unable to parse string as an integer"),
+        ("numbers: []\n", "numbers needs at least 1, and has 0"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            build(parse(FILE, text), Many)
+        assert str(caught.value) == f"thing.yaml:1: {sentence}"
