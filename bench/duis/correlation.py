@@ -267,7 +267,7 @@ def _place(message: Response) -> str | None:
         return f"instruction {message.instruction_number}"
     if isinstance(message, DccAlert):
         return "result of the update" if message.alert_code in ("N24", "N25") else None
-    if isinstance(message, GbcsResponse) and message.schedule_id is not None:
+    if isinstance(message, GbcsResponse | Smets1Response) and message.schedule_id is not None:
         return None
     if isinstance(message, ServiceResponse):
         return "error" if isinstance(message, ErrorResponse) else "response"

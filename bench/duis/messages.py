@@ -210,12 +210,24 @@ class DccAlert(Response):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Smets1Response(Response):
-    """A response or alert of a SMETS1 Service Provider, with that one's own signature inside; not taken apart.
+    """A response or alert of a SMETS1 Service Provider, with that one's own signature inside.
+
+    `smets1.read_content` says what it holds. Its fields but `raw` are read from `raw`, and written with it.
 
     Attributes:
-        raw: the SMETS1ResponseMessage in exclusive canonical XML.
+        raw: the SMETS1ResponseMessage in inclusive canonical XML.
         device_alert_code: the GBCS alert code that a SMETS1 alert is like (0x8F40), or None.
+        service_reference: that of the request, or None.
+        service_reference_variant: that of the request, or None.
+        schedule_id: the DSP Schedule that it comes from, or None.
+        throttled_sequence_id: which storm of alerts it belongs to; None: it was not throttled.
+        throttled_count: how many were held back; None: it was not throttled.
     """
 
     raw: bytes
     device_alert_code: int | None = None
+    service_reference: str | None = None
+    service_reference_variant: str | None = None
+    schedule_id: int | None = None
+    throttled_sequence_id: int | None = None
+    throttled_count: int | None = None

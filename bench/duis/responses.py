@@ -66,6 +66,7 @@ __all__ = [
 
 _CODE = v.text(2, 8, "[EIW][0-9]+", "a response code such as I0, I99 or E13")
 _DCC_ALERT_CODE = v.text(2, 4, "(AD|N)[0-9]+", "a DCC Alert Code such as AD1 or N24")
+_REFERENCE = v.text(1, 10)
 _COUNT = v.UNSIGNED_SHORT
 _ANY_TEXT = v.text(0, 1000)
 _INVENTORY_BASE = ("device_id", "device_type", "device_status", "device_manufacturer", "device_model")
@@ -74,8 +75,8 @@ _INVENTORY_BASE = ("device_id", "device_type", "device_status", "device_manufact
 def parse_response(root: etree._Element) -> Response:
     """Read any message from the DCC, signed or not: the signature is `signatures.verify`'s affair.
 
-    Content that the bench does not take apart is kept as raw XML in an `OtherServiceResponse`, a `DccAlert` or a
-    `Smets1Response`.
+    Content that the bench does not take apart is kept as raw XML in an `OtherServiceResponse` or a `DccAlert`; what a
+    SMETS1 Service Provider says is for `smets1.read_content`, which checks its signature first.
 
     Raises:
         DuisError: it is not a DUIS Response, or breaks the schema in what the bench reads of it.
@@ -191,13 +192,15 @@ def _read_device_alert(message: etree._Element, common: dict[str, Any]) -> Respo
 
 def _read_dcc_alert(message: etree._Element, common: dict[str, Any]) -> Response:
     element = only_child(child(message, "DCCAlert"), "one alert")
+    # What a SMETS1 Service Provider signed has to keep its namespaces.
+    exclusive = local(element) != "S1SPAlertDSP"
     shape = ALERT_BODIES.get(local(element))
     return DccAlert(
         **common,
         alert_code=_value(message, "DCCAlertCode", _DCC_ALERT_CODE),
         body_name=local(element),
         body={} if shape is None else shape_xml.read(shape, element),
-        raw_body=canonical(element, exclusive=True) if shape is None else None,
+        raw_body=canonical(element, exclusive=exclusive) if shape is None else None,
         **_throttled(message),
     )
 
@@ -210,7 +213,15 @@ def _read_smets1(message: etree._Element, common: dict[str, Any]) -> Response:
         except ValueError:
             what = f"GBCSHexAlertCode is {(code.text or '')[:20]!r}"
             raise DuisError(what, line=line_of(code), expected=v.ALERT_CODE.expected) from None
-    return Smets1Response(**common, raw=canonical(message, exclusive=True), device_alert_code=number)
+    return Smets1Response(
+        **common,
+        **_throttled(message),
+        service_reference=_optional_value(message, "ServiceReference", _REFERENCE),
+        service_reference_variant=_optional_value(message, "ServiceReferenceVariant", _REFERENCE),
+        schedule_id=_optional_value(message, "DSPScheduleID", v.whole(0, 10**12)),
+        raw=canonical(message, exclusive=False),
+        device_alert_code=number,
+    )
 
 
 _MESSAGES: dict[str, Callable[[etree._Element, dict[str, Any]], Response]] = {

@@ -192,7 +192,10 @@ def _the_signature(root: etree._Element) -> etree._Element:
 
 def _belongs_to_others(signature: etree._Element) -> bool:
     parent = signature.getparent()
-    return parent is not None and parent.tag in _SIGNED_BY_OTHERS and parent[-1] is signature
+    if parent is None or parent.getparent() is None:
+        # The document's own, or that of a provider's message that is looked at by itself.
+        return False
+    return parent.tag in _SIGNED_BY_OTHERS and parent[-1] is signature
 
 
 def _children(parent: etree._Element, *names: str) -> list[etree._Element]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from bench.duis.correlation import Clue, Correlator, Filed, Note
 from bench.duis.request_id import RequestId
+from bench.duis.requests import parse_request
 from bench.duis.responses import (
     Acknowledgement,
     DccAlert,
@@ -22,6 +24,7 @@ from bench.duis.responses import (
     Response,
     Smets1Response,
 )
+from bench.duis.safe_xml import parse
 from bench.eui import Eui64
 from bench.gbcs import alerts, dlms
 from bench.gbcs.catalogue import Encoding
@@ -349,3 +352,41 @@ def test_any_payload_is_kept(payload: bytes) -> None:
     filed = correlator.received(GbcsResponse(**of(1, "7.4"), payload=payload), at_ns=1)
     assert isinstance(filed, Filed)
     assert filed.request_id == request_id(1)
+
+
+def test_published_alerts_complete_the_published_request(rtds: Path) -> None:
+    (file,) = (rtds / "duis").glob("ECS01a_1.1.1_FUTURE_DATED_TOU_BLOCK_*.XML")
+    request = parse_request(parse(file.read_bytes()))
+    correlator = Correlator()
+    exchange = correlator.sent(request.request_id, "1.1.1", 5)
+    files = sorted((rtds / "gbcs" / "alerts").glob("ECS01a_1.1.1_8F66_*.HEX"))
+    assert len(files) == 5
+    for number, each in enumerate(files, 1):
+        assert not exchange.complete
+        alert = replace(
+            instruction(1, number, len(files), named=False), payload=bytes.fromhex(each.read_text()), request_id=None
+        )
+        filed = correlator.received(alert, at_ns=number)
+        assert (filed.request_id, filed.clue, filed.notes) == (request.request_id, Clue.COMMAND_COUNTER, ())
+    assert exchange.complete
+
+
+def test_published_responses_lead_to_their_commands(rtds: Path) -> None:
+    """A published command has the counters of the DUIS request that it was made from."""
+    checked = Counter[Clue]()
+    for file in sorted((rtds / "gbcs" / "messages").glob("*_COMMAND_GBCS.HEX")):
+        answers = file.with_name(file.name.replace("_COMMAND_GBCS", "_RESPONSE_GBCS"))
+        if not answers.exists():
+            continue
+        command = Message.parse(bytes.fromhex(file.read_text()))
+        party = command.supplementary_remote_party or command.originator
+        counter = command.supplementary_remote_party_counter
+        own = RequestId(party, command.recipient, command.originator_counter if counter is None else counter)
+        correlator = Correlator()
+        correlator.sent(own, "1.1", 1)
+        payload = bytes.fromhex(answers.read_text())
+        filed = correlator.received(GbcsResponse(**of(1, "1.1", named=False), payload=payload), at_ns=1)
+        assert filed.request_id == own, file.name
+        assert filed.clue is not None
+        checked[filed.clue] += 1
+    assert min(checked[Clue.SUPPLEMENTARY_COUNTER], checked[Clue.ORIGINATOR_COUNTER]) >= 10
