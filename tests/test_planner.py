@@ -78,6 +78,7 @@ MISTAKES = [
     ("{supply: {ramp: {to: 250 V, slope: 201 V/s}}}", "a slope of 201 V/s is outside the rig's limit of 200 V/s"),
     ("{supply: {sag: {to: 100 V, for: 1 s}}}", "100 V is outside"),
     ("{supply: {swell: {to: 300 V, for: 1 s}}}", "300 V is outside"),
+    ("{measure: {between: [2 V, 1 V]}}", "between: 2 V is above 1 V"),
     ("{supply: {frequency: 54 Hz}}", "54 Hz is outside the rig's limits of 47 Hz to 53 Hz"),
     ("{supply: {frequency: 46 Hz}}", "46 Hz is outside"),
     ("{supply: {interrupt: {for: 31 min}}}", "an outage of 31 min 0 s is longer than the rig's limit of 30 min 0 s"),
@@ -272,8 +273,8 @@ ON = ["{relay: {closed: yes}}", "{supply: {output: on}}"]
 
 @pytest.mark.parametrize(("off", "on"), zip(OFF, ON, strict=True), ids=["relay", "output"])
 def test_an_outage_made_of_several_steps_counts_against_the_limit(tmp_path: Path, off: str, on: str) -> None:
-    its_plan = planned(tmp_path, f"  - {off}\n  - wait: 20 min\n  - {on}\n  - wait: 20 min\n  - {off}\n  - {on}\n")
-    assert its_plan.outage_s == 1200
+    outage = f"  - {off}\n  - wait: 20 min\n  - {on}\n"
+    assert planned(tmp_path, f"{outage}  - wait: 20 min\n{outage}").outage_s == 1200, "two outages are not one"
     with pytest.raises(UsageError, match=r"x\.yaml:4: an outage of 31 min 0 s is longer") as caught:
         planned(tmp_path, f"  - {off}\n  - wait: 20 min\n  - wait: 11 min\n  - wait: 5 min\n  - {on}\n")
     assert str(caught.value).count("an outage") == 1
@@ -301,7 +302,7 @@ def test_a_plan_says_what_each_step_does(tmp_path: Path) -> None:
         "{supply: {ramp: {to: 250 V, slope: 1 V/s}}}",
         "{supply: {sag: {to: 200 V, for: 7 s}}}",
         "{supply: {output: off}}",
-        "{supply: {output: on}}",
+        "{supply: {set: 240 V}}",
         "{relay: {closed: yes}}",
         "{measure: {between: [1 V, 2 V]}}",
         "{wait: 90 s}",
@@ -316,7 +317,7 @@ def test_a_plan_says_what_each_step_does(tmp_path: Path) -> None:
         "supply: ramp to 250 V slope 1 V/s",
         "supply: sag to 200 V for 7 s",
         "supply: output off",
-        "supply: output on",
+        "supply: set 240 V",
         "close the relay",
         "measure voltage: 1 V to 2 V",
         "wait 1 min 30 s",
