@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+_HOLDERS = (dict, list, tuple)
 
 
 def to_text(value: Any) -> str:
@@ -21,7 +22,8 @@ def to_text(value: Any) -> str:
         TypeError: something in it is no JSON value, or a key is no string.
         ValueError: a float is not finite, or the value contains itself.
     """
-    _check_keys(value)
+    if isinstance(value, _HOLDERS):
+        _check_keys(value)
     return _ENCODER.encode(value)
 
 
@@ -59,12 +61,10 @@ def decode(data: bytes) -> Any:
 def _check_keys(value: Any) -> None:
     # The encoder would sort integer keys as numbers and write them as text: the reader would sort them otherwise.
     if isinstance(value, dict):
-        for key, item in value.items():
+        for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"a key is {type(key).__name__}, not a string")
-            if isinstance(item, dict | list | tuple):
-                _check_keys(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            if isinstance(item, dict | list | tuple):
-                _check_keys(item)
+        value = value.values()
+    for item in value:
+        if isinstance(item, _HOLDERS):
+            _check_keys(item)
