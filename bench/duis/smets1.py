@@ -196,9 +196,10 @@ def verify_provider(
     """
     inner = _inner(message)
     # Whatever is wrong with the form is said of the first document, and if none fits the digest, too.
-    documents = list(_documents(inner))
-    fitting = next((document for document in documents if _digest_fits(document)), documents[0])
-    return verify(fitting, certificates)
+    documents = _documents(inner)
+    first = next(documents)
+    fitting = (document for document in itertools.chain((first,), documents) if _digest_fits(document))
+    return verify(next(fitting, first), certificates)
 
 
 def read_content(message: Smets1Response | DccAlert, certificates: Sequence[x509.Certificate]) -> Smets1Content:
