@@ -244,6 +244,17 @@ def rig_check(rig_path: Path, offline: bool, as_json_: bool) -> None:
     sys.exit(report.exit_code)
 
 
+@rig.command("park")
+@click.argument("rig_path", metavar="RIG", type=RIG)
+def rig_park(rig_path: Path) -> None:
+    """Bring a rig back to its park state after an abort made it safe. Exit code 4 if it does not confirm."""
+    from bench.rig_park import park
+
+    report = park(rig_path, state_folder())
+    click.echo("\n".join(report.lines))
+    sys.exit(0 if report.confirmed else 4)
+
+
 @main.command()
 @click.argument("bundles", nargs=-1, required=True, metavar="BUNDLE...", type=click.Path(path_type=Path))
 @click.option(

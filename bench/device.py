@@ -14,6 +14,7 @@ from bench.clock import Clock, Instant
 from bench.errors import BenchError
 from bench.events import EventStream
 from bench.parties import Parties
+from bench.tasks import stop
 
 
 class Counters(Protocol):
@@ -125,7 +126,7 @@ class Driver(ABC, Generic[ConfigT]):
         """Cancel background work and await its end; an error in the code of a driver is raised here."""
         tasks, self._background = self._background, []
         for task in tasks:
-            task.cancel()
+            stop(task)
         results = await asyncio.gather(*tasks, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -255,7 +255,13 @@ def _article(name: str) -> str:
 
 @asynccontextmanager
 async def open_rig(
-    rig: Rig, clock: Clock, *, seed: int | None = None, faults: Sequence[str] = (), state: Path | None = None
+    rig: Rig,
+    clock: Clock,
+    *,
+    seed: int | None = None,
+    faults: Sequence[str] = (),
+    state: Path | None = None,
+    only: Collection[str] | None = None,
 ) -> AsyncIterator[RigSession]:
     """Bring a rig up and take it down again: its world first, then its devices.
 
@@ -266,6 +272,7 @@ async def open_rig(
         faults: faults of the emulated world beside the rig file's own.
         state: folder for counters and the ledger, if the rig file names none; an emulated rig begins its life anew
             each time.
+        only: connect to these devices and no others.
 
     Raises:
         UsageError: the rig file is wrong.
@@ -291,6 +298,8 @@ async def open_rig(
             parties = world.parties if world is not None else load_parties(rig)
             settings = world.settings if world is not None else {}
             drivers = build_drivers(rig, settings, stream, parties, counters)
+            if only is not None:
+                drivers = {name: driver for name, driver in drivers.items() if name in only}
             session = RigSession(rig, stream, drivers, parties, Ledger(folder / "seen.jsonl"))
             try:
                 await session.connect()

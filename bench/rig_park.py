@@ -1,0 +1,62 @@
+"""`hilbench rig park`: bring a rig back after an abort, to where runs begin and end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.clock import RealClock
+from bench.errors import UsageError
+from bench.events import Event
+from bench.rig import open_rig
+from bench.rig_file import Rig, load_rig
+from bench.safety import reach
+
+
+@dataclass(slots=True)
+class ParkReport:
+    """What was done.
+
+    Attributes:
+        lines: for people: what each device did.
+        confirmed: whether every device confirmed it by read-back within the deadline.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    confirmed: bool = False
+
+
+def park(path: Path, state: Path) -> ParkReport:
+    """Connect to a rig and bring it to its park state; if that is not confirmed, to its safe state.
+
+    Raises:
+        UsageError: the rig file is wrong, or the rig is an emulated one, whose world begins anew each time.
+        DeviceLost: devices could not be reached.
+    """
+    rig = load_rig(path)
+    if rig.emulated:
+        raise UsageError(
+            f"{rig.name} is emulated, and its world begins parked each time",
+            next_step="Park a rig of real devices, or the one that `hilbench emulate --as DIR` wrote",
+        )
+    return asyncio.run(_park(rig, state))
+
+
+async def _park(rig: Rig, state: Path) -> ParkReport:
+    report = ParkReport()
+
+    def note(event: Event) -> None:
+        if event.kind in ("park", "safe") and event.data["state"] in ("done", "unconfirmed"):
+            what = event.data.get("action") or f"NOT CONFIRMED: {event.data['reason']}"
+            report.lines.append(f"{event.kind:5} {event.data['device']}: {what}")
+
+    # Without supply a meter's console is silent too: only what parks the rig has to answer.
+    needed = {action.device for action in (*rig.file.park.actions, *rig.file.safe.actions)}
+    async with open_rig(rig, RealClock(), state=state, only=needed) as session:
+        session.stream.subscribe(note)
+        report.confirmed = not await reach(session, "park", rig.file.park)
+        if not report.confirmed:
+            unsafe = await reach(session, "safe", rig.file.safe)
+            report.lines.append("THE SAFE STATE WAS NOT CONFIRMED" if unsafe else "the rig is in its safe state")
+    return report
