@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from bench.clock import ClockKind, Instant
@@ -131,7 +132,8 @@ class Engine:
         """
         unwatch = self._session.watch(self._on_sighting)
         unsubscribe = self._session.stream.subscribe(self._dcc.receive)
-        monitors = asyncio.create_task(Monitors(self._session, self.abort).run(), name="monitors")
+        unsteady = partial(self._problem, Verdict.UNDECIDED)
+        monitors = asyncio.create_task(Monitors(self._session, self.abort, unsteady).run(), name="monitors")
         monitors.add_done_callback(self._monitors_ended)
         self._body = asyncio.create_task(self._whole(), name=f"run {self._runbook.name}")
         if self._abort_reason is not None:
