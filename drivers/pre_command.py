@@ -107,8 +107,13 @@ def _other_time(command: dict[str, Any], current: Any, tolerance_s: int) -> str 
 
 
 def _certificates(request: Request) -> list[bytes]:
-    """Whatever base64 the request's raw body holds."""
-    found = []
+    """Whatever bytes the request's parameters hold, and whatever base64 its raw body."""
+    found = [
+        each
+        for value in request.params.values()
+        for each in (value if isinstance(value, tuple) else (value,))
+        if isinstance(each, bytes)
+    ]
     for element in parse(request.raw_body).iter() if request.raw_body else ():
         try:
             found.append(base64.b64decode("".join((element.text or "").split()), validate=True))
