@@ -235,3 +235,29 @@ async def test_the_answer_to_a_device_log_update(fault: str, words: str) -> None
         "alert-wrong-code:N24": "came 1.3 s after the stimulus, and must not come for 2 min 0 s",
     }
     await see([fault], *(fails(runbook, words, more.get(fault, "")) for runbook in (JOIN, "ic01", "ic02")))
+
+
+async def test_a_refused_device_log_update_is_told_twice_by_the_device_and_by_the_dcc() -> None:
+    finished = await see(["log-update-rejected"], *(fails(runbook, "hardware fault (1)") for runbook in (JOIN, "ic02")))
+    for item in finished:
+        assert any(finding.startswith("N25 to IS: ") for finding in item.result.findings)
+
+
+BACK = "4 Back to 230 V: 0x8085 from esme: did not come within 2 min 20 s of the set"
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("alert-never:0x8085", fails(OVER, BACK, findings=())),
+        ("alert-late:0x8085@140s", fails(OVER, BACK)),
+        ("alert-twice:0x8085", fails(OVER, "0x8085 from esme to ED came twice")),
+        ("alert-wrong-code:0x8085", fails(OVER, BACK, findings=(f"0x8089 from esme to ED: {UNEXPECTED}",))),
+        ("alert-bad-mac:0x8085", fails(OVER, f"{BACK}{INSTEAD}0x8085 from esme to ED", "the MAC does not verify")),
+        ("alert-wrong-device:0x8085", fails(OVER, f"{BACK}{INSTEAD}0x8085 from chf to ED", "it is from chf")),
+        ("alert-wrong-user:0x8085", fails(OVER, f"{BACK}{INSTEAD}0x8085 from esme to IS", "it came to IS, not to ED")),
+        ("alert-replay:0x8085", fails(OVER, f"{BACK}{INSTEAD}0x8085 from esme to ED", "before its cause")),
+    ],
+)
+async def test_the_end_of_an_over_voltage(fault: str, expected: Ends) -> None:
+    await see([fault], expected)

@@ -110,6 +110,38 @@ async def test_neither_relay_nor_source_do_as_they_are_told() -> None:
     )
 
 
+RELAY = """
+runbook: relay
+title: The relay opens and closes
+steps:
+  - step: 1
+    title: Open the relay
+    relay: {closed: no}
+  - step: 2
+    title: The supply is gone
+    measure: {quantity: voltage, between: [0 V, 1 V]}
+  - step: 3
+    title: Close the relay
+    relay: {closed: yes}
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("relay-ignores", "1 Open the relay: relay (tcp://"),
+        ("relay-silent@1ms", "1 Open the relay: relay (tcp://"),
+    ],
+)
+async def test_a_relay_that_does_not_open(tmp_path: Path, fault: str, words: str) -> None:
+    """One that ignores its commands is closed, as the rig is parked; of one that is silent nobody knows."""
+    runbook = tmp_path / "relay.yaml"
+    runbook.write_text(RELAY)
+    await see([], passes(runbook))
+    known = fault == "relay-ignores"
+    await see([fault], undecided(runbook, words, safe=known, parked=known))
+
+
 SILENT = "dcc: serviceD does not answer within 3 s. Check that the DCC runs"
 GARBLED = "cannot be believed: line 1: not well-formed XML"
 FORGED = "cannot be believed: line 2: the signature does not verify"
