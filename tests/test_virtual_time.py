@@ -83,8 +83,10 @@ async def test_the_clock_stands_still_while_a_thread_works() -> None:
     loop.call_later(0.01, lambda: fired.append(loop.time()))
     with ThreadPoolExecutor(1) as pool:
         job = loop.run_in_executor(pool, release.wait)
-        threading.Timer(0.05, release.set).start()
+        timer = threading.Timer(0.05, release.set)
+        timer.start()
         assert await job
+        timer.join()
     assert not fired
     await asyncio.sleep(1)
     assert fired == [0.01]
@@ -137,10 +139,12 @@ async def test_held_time_lets_no_timer_fire() -> None:
     fired: list[float] = []
     loop.call_later(0.001, lambda: fired.append(loop.time()))
     answer: asyncio.Future[str] = loop.create_future()
-    threading.Timer(0.05, loop.call_soon_threadsafe, (answer.set_result, "yes")).start()
+    timer = threading.Timer(0.05, loop.call_soon_threadsafe, (answer.set_result, "yes"))
+    timer.start()
     with loop.held():
         assert await answer == "yes"
         assert not fired
+    timer.join()
     await asyncio.sleep(1)
     assert fired == [0.001]
 
