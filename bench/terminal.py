@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -21,6 +22,8 @@ _COLOURS = {"passed": "32", "skipped": "36", "blocked": "33", "failed": "31;1", 
 _MARKS = {"passed": "pass", "skipped": "skip", "blocked": "----", "failed": "FAIL", "undecided": "????"}
 _GROUPS = {"precondition": "prepare", "setup": "set up", "step": "step", "teardown": "put back"}
 _NS = 1_000_000_000
+# All that moves the cursor or turns the writing round; what devices and files say must not forge a line.
+_CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x09\x0b-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class TablePrinter:
@@ -93,7 +96,7 @@ class TablePrinter:
         # A listener of the stream must not raise: a closed pipe is no reason to stop a run in the middle of an outage.
         if not self._gone:
             try:
-                print(text, file=self._out, flush=True)
+                print(_CONTROL.sub("?", text), file=self._out, flush=True)
             except OSError:
                 self._gone = True
 

@@ -72,6 +72,14 @@ async def tell(out: io.StringIO) -> TablePrinter:
     return printer
 
 
+async def test_what_a_device_says_cannot_forge_a_line() -> None:
+    out = Tty()
+    stream = EventStream(VirtualClock(asyncio.get_running_loop()))
+    stream.subscribe(TablePrinter(out).event)
+    stream.emit("engine", "finding", {"text": "console says 'a\x1b[2K\rb\x9bc\u202ed' \x1b[32mpass\x1b[0m"})
+    assert out.getvalue().endswith("console says 'a?[2K?b?c?d' \x1b[32mpass\x1b[0m\n")
+
+
 TABLE = """
 supply-outage  An outage  (bench-1, virtual time)
            at         took                  as   step

@@ -76,7 +76,11 @@ class DccServer:
 
     def _route(self, service: WebService) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def answer(request: web.Request) -> web.StreamResponse:
-            body = await request.read()
+            try:
+                body = await request.read()
+            except ConnectionError:
+                # Who asked has gone before the question was whole: nobody is there to be answered.
+                return web.Response(status=400)
             if self._faults.silent:
                 await self._closing.wait()
             if self._faults.garbled:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -164,6 +165,18 @@ async def test_http_as_dcc_boxed_speaks_it() -> None:
                 assert reply.status == 405
             await asyncio.sleep(10)
         assert len(taken) == 1
+
+
+async def test_who_goes_away_in_the_middle_of_a_question_leaves_no_trace(caplog: pytest.LogCaptureFixture) -> None:
+    async with running() as bench:
+        url = urlsplit(bench.settings["dcc"]["url"])
+        _, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.write(b"POST /api/v1/serviceD HTTP/1.1\r\nHost: dcc\r\nContent-Length: 100\r\n\r\n<a>")
+        await asyncio.sleep(1)
+        writer.close()
+        await writer.wait_closed()
+        await asyncio.sleep(1)
+    assert caplog.records == []
 
 
 async def test_a_receive_service_that_is_late_gets_all_and_one_that_never_comes_nothing() -> None:
