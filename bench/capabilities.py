@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 from bench.clock import Instant
 from bench.eui import Eui64
+
+T = TypeVar("T")
 
 
 class TimedBy(StrEnum):
@@ -227,3 +229,15 @@ class DccGateway(Protocol):
             DeviceLost: the DCC does not answer.
             DeviceError: it answers what DUIS does not allow, or its signature is bad.
         """
+
+
+def can(device: object, capability: type[T]) -> TypeGuard[T]:
+    """Whether a device's class has the verbs of a capability."""
+    question = (type(device), capability)
+    if question not in _ANSWERS:
+        # Python compares every name of a protocol each time that it is asked; every step asks for every device.
+        _ANSWERS[question] = issubclass(*question)
+    return _ANSWERS[question]
+
+
+_ANSWERS: dict[tuple[type, type], bool] = {}

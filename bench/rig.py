@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
+from bench.capabilities import can
 from bench.clock import Clock
 from bench.counters import FileCounters
 from bench.device import AnyDriver, Counters, DeviceContext, Driver
@@ -210,10 +211,10 @@ class RigSession:
             driver = self.drivers.get(device)
             if driver is None:
                 raise UsageError(f"the rig has no device {device!r}", next_step=f"It has {', '.join(self.drivers)}")
-            if not isinstance(driver, protocol):
+            if not can(driver, protocol):
                 raise UsageError(f"{device} is not {_article(protocol.__name__)}")
             return driver
-        able = [driver for driver in self.drivers.values() if isinstance(driver, protocol)]
+        able = [driver for driver in self.drivers.values() if can(driver, protocol)]
         if len(able) != 1:
             names = ", ".join(cast("AnyDriver", driver).name for driver in able) or "none"
             raise UsageError(f"the rig has no single {protocol.__name__}", next_step=f"Name the device; able: {names}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from bench.capabilities import CommsHub, DccGateway, HanSniffer, Witness
+from bench.capabilities import CommsHub, DccGateway, HanSniffer, Witness, can
 from bench.errors import BenchError
 from bench.events import Event
 from bench.rig import RigSession
@@ -30,7 +30,7 @@ def watch_witnesses(session: RigSession) -> Callable[[str], bool]:
         (kind, driver, driver.gaps())
         for kind, capability in _SEES.items()
         for driver in session.drivers.values()
-        if isinstance(driver, capability)
+        if can(driver, capability)
     ]
     return lambda what: any(kind == what and driver.can_see() and driver.gaps() == gaps for kind, driver, gaps in begun)
 
