@@ -86,7 +86,7 @@ class Monitors:
 
     async def _one(self, monitor: Monitor) -> None:
         session = self._session
-        meter = session.capability(Measures, monitor.device)  # type: ignore[type-abstract]
+        meter = session.capability(Measures, monitor.device)
         guards = monitor.device == session.rig.file.supply.meter
         watchdog = Watchdog(session.rig.file.limits, self._trip)
         loop, failures = asyncio.get_running_loop(), 0

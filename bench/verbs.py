@@ -54,7 +54,7 @@ class Stage:
     def source(self, device: str | None) -> GuardedSource:
         """The AC source, guarded by the rig's limits."""
         rig = self.session.rig.file
-        return GuardedSource(self.session.capability(AcSource, device or rig.supply.source), rig.limits)  # type: ignore[type-abstract]
+        return GuardedSource(self.session.capability(AcSource, device or rig.supply.source), rig.limits)
 
     def dut(self, name: str) -> Dut:
         """A device under test by name."""
@@ -103,7 +103,7 @@ async def _request(stage: Stage, send: Send, user: str, target: Dut | None, watc
         clock=stage.session.clock,
         saved=stage.saved,
     )
-    gateway = stage.session.capability(DccGateway)  # type: ignore[type-abstract]
+    gateway = stage.session.capability(DccGateway)
     eui = parties.dcc if target is None else target.eui
     exchange = await gateway.request(user, send.service_request, eui, params, send.command_variant)
     watch.request_ids[send.service_request] = exchange.request_id
@@ -194,7 +194,7 @@ async def _act_on_supply(source: GuardedSource, act: Supply) -> tuple[Sequence[E
 async def _relay(stage: Stage, step: Step, watch: StepWatch) -> str:
     assert step.relay is not None
     device = step.relay.device or stage.session.rig.file.supply.relay
-    switch = stage.session.capability(Switch, device)  # type: ignore[type-abstract]
+    switch = stage.session.capability(Switch, device)
     _take_edge(stage, await switch.switch(step.relay.closed), watch)
     return f"{device or 'the relay'} {'closed' if step.relay.closed else 'open'}"
 
@@ -202,7 +202,7 @@ async def _relay(stage: Stage, step: Step, watch: StepWatch) -> str:
 async def _console(stage: Stage, step: Step, watch: StepWatch) -> str:
     ask = step.console
     assert ask is not None
-    console = stage.session.capability(Console, ask.device)  # type: ignore[type-abstract]
+    console = stage.session.capability(Console, ask.device)
     answer = await console.ask(ask.command, ask.arguments)
     for key, pattern in ask.answer.items():
         if key not in answer or not re.fullmatch(pattern, answer[key]):
@@ -217,7 +217,7 @@ async def _measure(stage: Stage, step: Step, watch: StepWatch) -> str:
     if ask.settle:
         await stage.session.clock.sleep(ask.settle)
     device = ask.device or stage.session.rig.file.supply.meter
-    reading = await stage.session.capability(Measures, device).measure(ask.quantity)  # type: ignore[type-abstract]
+    reading = await stage.session.capability(Measures, device).measure(ask.quantity)
     stage.session.stream.emit(
         device or "engine",
         "measurement",

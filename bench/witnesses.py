@@ -15,7 +15,7 @@ from bench.sightings import CARRIED_BY_DCC
 from bench.steps import Step
 from bench.verbs import INVENTORY_REQUEST
 
-_SEES: Mapping[str, type[Witness]] = {"han": HanSniffer, "hub": CommsHub}  # type: ignore[type-abstract]
+_SEES: Mapping[str, type[Witness]] = {"han": HanSniffer, "hub": CommsHub}
 _MOST_REFUSALS = 20
 """Different refusals of one run that are told; whoever floods the receive service does not flood the report."""
 
@@ -69,7 +69,7 @@ class DccWitness:
         parties = self._session.parties
         user = next((step.user for step in relying if step.user is not None), next(iter(parties.users)))
         try:
-            gateway = self._session.capability(DccGateway)  # type: ignore[type-abstract]
+            gateway = self._session.capability(DccGateway)
             params = {"device_id": parties.duts[self._session.rig.file.supply.feeds].eui}
             await gateway.request(user, INVENTORY_REQUEST, parties.dcc, params)
         except BenchError as error:

@@ -155,18 +155,18 @@ def test_two_devices_on_one_resource_are_found_before_anything_opens(
 
 async def test_a_capability_is_asked_for_by_name_or_there_is_just_one(tmp_path: Path) -> None:
     session = make_bench(tmp_path).session
-    assert session.capability(AcSource) is session.drivers["source"]  # type: ignore[type-abstract]
-    assert session.capability(Switch, "relay") is session.drivers["relay"]  # type: ignore[type-abstract]
+    assert session.capability(AcSource) is session.drivers["source"]
+    assert session.capability(Switch, "relay") is session.drivers["relay"]
     with pytest.raises(UsageError, match="the rig has no device 'reley'. It has source, relay"):
-        session.capability(Switch, "reley")  # type: ignore[type-abstract]
+        session.capability(Switch, "reley")
     with pytest.raises(UsageError, match="relay is not an AcSource"):
-        session.capability(AcSource, "relay")  # type: ignore[type-abstract]
+        session.capability(AcSource, "relay")
     session.drivers["meter2"] = session.drivers["meter"]  # type: ignore[index]
     with pytest.raises(UsageError, match="no single Measures. Name the device; able: meter, meter"):
-        session.capability(Measures)  # type: ignore[type-abstract]
+        session.capability(Measures)
     del session.drivers["dcc"]  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match="able: none"):
-        session.capability(DccGateway)  # type: ignore[type-abstract]
+        session.capability(DccGateway)
 
 
 # rig check.

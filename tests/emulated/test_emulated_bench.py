@@ -121,11 +121,11 @@ def record(seed: int) -> list[tuple[int, str, str, str]]:
 
     async def body() -> list[tuple[int, str, str, str]]:
         async with rig(seed=seed) as (session, events):
-            dcc = session.capability(DccGateway)  # type: ignore[type-abstract]
+            dcc = session.capability(DccGateway)
             await dcc.request("IS", "7.2", ESME, {})
             await asyncio.sleep(10)
             await dcc.request("IS", "7.3", ESME, {})
-            await session.capability(AcSource).interrupt(30)  # type: ignore[type-abstract]
+            await session.capability(AcSource).interrupt(30)
             await asyncio.sleep(120)
             return [
                 (event.at.mono_ns, event.source, event.kind, repr(event.data))

@@ -30,8 +30,8 @@ def request_document(bench: EmulatedBench, counter: int) -> bytes:
 
 async def test_every_device_of_the_rig_answers_over_its_wire() -> None:
     async with rig() as (session, events):
-        source, relay = session.capability(AcSource), session.capability(Switch)  # type: ignore[type-abstract]
-        meter = session.capability(Measures, "meter")  # type: ignore[type-abstract]
+        source, relay = session.capability(AcSource), session.capability(Switch)
+        meter = session.capability(Measures, "meter")
         assert abs((await source.read_state()).measured_volts - 230) < 0.2
         assert await relay.is_closed()
         assert abs((await meter.measure("voltage")).value - 230) < 0.5
@@ -42,18 +42,18 @@ async def test_every_device_of_the_rig_answers_over_its_wire() -> None:
         assert (await meter.measure("voltage")).value == 0
         await relay.switch(True)
         await asyncio.sleep(60)
-        hub = session.capability(CommsHub).hub_state()  # type: ignore[type-abstract]
+        hub = session.capability(CommsHub).hub_state()
         assert (hub.power, hub.wan, hub.han) == ("on", "up", "up")
-        console = session.capability(Console)  # type: ignore[type-abstract]
+        console = session.capability(Console)
         assert (await console.ask("status", {}))["supply"] == "enabled"
-        assert session.capability(HanSniffer).can_see()  # type: ignore[type-abstract]
+        assert session.capability(HanSniffer).can_see()
         assert seen(events, "seen.refused") == []
 
 
 async def test_an_outage_and_a_join_as_the_bench_sees_them() -> None:
     async with rig() as (session, events):
-        source = session.capability(AcSource)  # type: ignore[type-abstract]
-        dcc = session.capability(DccGateway)  # type: ignore[type-abstract]
+        source = session.capability(AcSource)
+        dcc = session.capability(DccGateway)
         for variant, target, params in (
             ("8.3", DCC, {"device_id": ESME}),
             ("8.11", CHF, {"device_id": ESME, "request_type": "Remove"}),
@@ -99,12 +99,12 @@ async def test_an_outage_and_a_join_as_the_bench_sees_them() -> None:
 async def test_wires_go_wrong_where_they_are_told_to(fault: str, act: str) -> None:
     async with rig(fault) as (session, _):
         acts = {
-            "source": lambda: session.capability(AcSource).set_voltage(235.0),  # type: ignore[type-abstract]
-            "meter": lambda: session.capability(Measures, "meter").measure("voltage"),  # type: ignore[type-abstract]
-            "console": lambda: session.capability(Console).ask("status", {}),  # type: ignore[type-abstract]
-            "dcc": lambda: session.capability(DccGateway).request("IS", "7.4", ESME, {}),  # type: ignore[type-abstract]
+            "source": lambda: session.capability(AcSource).set_voltage(235.0),
+            "meter": lambda: session.capability(Measures, "meter").measure("voltage"),
+            "console": lambda: session.capability(Console).ask("status", {}),
+            "dcc": lambda: session.capability(DccGateway).request("IS", "7.4", ESME, {}),
             # The last, because it takes the supply away.
-            "relay": lambda: session.capability(Switch).switch(False),  # type: ignore[type-abstract]
+            "relay": lambda: session.capability(Switch).switch(False),
         }
         await asyncio.sleep(2)
         for name, do in acts.items():
@@ -124,7 +124,7 @@ async def test_a_fault_without_delay_is_there_from_the_start() -> None:
 async def test_a_broker_that_restarts_and_a_sniffer_that_goes() -> None:
     async with rig("broker-restart@10s", "sniffer-unplugged@10s") as (session, events):
         await asyncio.sleep(60)
-        assert not session.capability(HanSniffer).can_see()  # type: ignore[type-abstract]
+        assert not session.capability(HanSniffer).can_see()
         states = [(event.source, event.data["state"]) for event in events if event.kind == "device"]
         assert ("hub", "lost") in states
         assert ("hub", "reconnected") in states
@@ -133,7 +133,7 @@ async def test_a_broker_that_restarts_and_a_sniffer_that_goes() -> None:
 
 async def test_garbage_from_the_sniffer_is_no_join() -> None:
     async with rig("sniffer-garbled@1s") as (session, events):
-        dcc = session.capability(DccGateway)  # type: ignore[type-abstract]
+        dcc = session.capability(DccGateway)
         await dcc.request("IS", "8.3", DCC, {"device_id": ESME})
         await dcc.request("IS", "8.11", CHF, {"device_id": ESME, "request_type": "Remove"})
         await dcc.request("IS", "8.4", DCC, {"device_id": ESME, "update_device_status_except_ch": "Pending"})

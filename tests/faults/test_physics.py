@@ -109,7 +109,7 @@ async def test_whoever_raises_the_voltage_raises_the_alert(tmp_path: Path) -> No
         assert bench.alerts() == []
         await bench.tell("SOUR:VOLT 260")
         assert float(await bench.ask("MEAS:VOLT?")) == pytest.approx(260, abs=1)
-        state = await bench.session.capability(AcSource).read_state()  # type: ignore[type-abstract]
+        state = await bench.session.capability(AcSource).read_state()
         assert state.set_volts == 260
         await asyncio.sleep(125)
         assert bench.alerts() == [("0x8002", "ED", "valid")]
@@ -120,7 +120,7 @@ async def test_whoever_raises_the_voltage_raises_the_alert(tmp_path: Path) -> No
 
 async def test_behind_an_open_relay_the_meter_notices_nothing(tmp_path: Path) -> None:
     async with third_party(tmp_path) as bench:
-        relay = bench.session.capability(Switch)  # type: ignore[type-abstract]
+        relay = bench.session.capability(Switch)
         await relay.switch(False)
         await bench.tell("SOUR:VOLT 260")
         assert float(await bench.ask("MEAS:VOLT?")) == pytest.approx(260, abs=1)
@@ -153,5 +153,5 @@ async def test_a_limit_that_somebody_else_breaks_aborts_the_run(tmp_path: Path) 
         result = await run
         assert (result.verdict, result.safe, result.parked) == (Verdict.UNDECIDED, True, False)
         assert "aborted: " in result.reason and "280" in result.reason and "270" in result.reason
-        assert not await bench.session.capability(Switch).is_closed()  # type: ignore[type-abstract]
+        assert not await bench.session.capability(Switch).is_closed()
         assert await bench.ask("OUTP?") == "0"
