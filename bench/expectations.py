@@ -9,7 +9,7 @@ that a device dates before it, satisfies anything.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -399,8 +399,3 @@ def first_problem(outcomes: list[Outcome]) -> str:
     """The reason of the gravest outcome, for a line of a table; empty if all is well."""
     bad = [outcome for outcome in outcomes if outcome.verdict is not None and not outcome.verdict.passed]
     return "; ".join(f"{outcome.label}: {outcome.reason}" for outcome in bad)
-
-
-def latencies(outcomes: list[Outcome]) -> Mapping[str, int]:
-    """Latency in nanoseconds of everything that came, by label."""
-    return {outcome.label: outcome.latency_ns for outcome in outcomes if outcome.latency_ns is not None}
