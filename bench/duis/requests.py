@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +33,6 @@ from bench.duis.shapes import Params, complete, secret_keys
 from bench.errors import UsageError
 
 _SIGNED = "SignedPreCommand"
-_SECRET = re.compile(rb"(<(?:\w+:)?InstallCode\b[^>]*>)[^<]*(</)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +69,6 @@ class Request:
         body = _body(self.service_reference_variant, self.command_variant)
         hidden = secret_keys(body.shape) if body else frozenset()
         return {name: "***" if name in hidden else value for name, value in self.params.items()}
-
-
-def redact(document: bytes) -> bytes:
-    """A request that the bench wrote, as it may be recorded: install codes replaced by "***".
-
-    Its signature no longer verifies, of course.
-    """
-    return _SECRET.sub(rb"\g<1>***\g<2>", document)
 
 
 def _body(variant: str, command_variant: int) -> Body | None:

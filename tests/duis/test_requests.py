@@ -16,7 +16,7 @@ from bench.duis.bodies import SIGNED_PRE_COMMAND, body_of
 from bench.duis.errors import DuisError
 from bench.duis.names import SR
 from bench.duis.request_id import RequestId
-from bench.duis.requests import Request, build_request, complete_params, parse_request, redact
+from bench.duis.requests import Request, build_request, complete_params, parse_request
 from bench.duis.safe_xml import parse
 from bench.duis.service_requests import all_service_requests, service_request
 from bench.duis.signatures import sign, verify
@@ -260,10 +260,6 @@ def test_a_secret_is_in_no_message_and_in_nothing_shown() -> None:
     assert request.shown_params()["device_id"] == ESME
     assert "install_code" not in repr(request)
     assert CODE.encode() in document
-    assert CODE.encode() not in redact(document)
-    assert b"<sr:InstallCode>***</sr:InstallCode>" in redact(document)
-    other = build_request("8.2", request_id=ID, command_variant=8, params={"device_id": ESME})
-    assert redact(other) == other
     with pytest.raises(DuisError) as refused:
         read_back(document.replace(CODE.encode(), b"5ECRE7x"))
     assert "5ECRE7" not in str(refused.value)
