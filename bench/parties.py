@@ -21,6 +21,7 @@ class DeviceType(StrEnum):
     CHF = "CHF"
     GPF = "GPF"
     PPMID = "PPMID"
+    HCALCS = "HCALCS"
 
 
 class KeyUse(StrEnum):

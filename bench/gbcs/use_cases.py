@@ -6,11 +6,19 @@ from functools import cache
 
 from bench.gbcs import (
     asn1_use_cases,
+    configuration_use_cases,
     credentials,
     dlms_use_cases,
+    firmware_use_cases,
     gbz_reads,
     gbz_use_cases,
+    hub_use_cases,
+    load_control_use_cases,
     log_use_cases,
+    payment_use_cases,
+    readings_use_cases,
+    security_use_cases,
+    tariff_use_cases,
     voltage_use_cases,
 )
 from bench.gbcs.use_case import Response, Sender, UseCase, Values
@@ -31,6 +39,14 @@ def all_use_cases() -> tuple[UseCase, ...]:
         asn1_use_cases.CLOCK,
         *asn1_use_cases.JOIN,
         *credentials.USE_CASES,
+        *tariff_use_cases.USE_CASES,
+        *payment_use_cases.USE_CASES,
+        *readings_use_cases.USE_CASES,
+        *configuration_use_cases.USE_CASES,
+        *load_control_use_cases.USE_CASES,
+        *security_use_cases.USE_CASES,
+        *hub_use_cases.USE_CASES,
+        *firmware_use_cases.USE_CASES,
     ]
     return tuple(sorted(found, key=lambda use_case: use_case.message_code))
 

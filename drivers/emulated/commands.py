@@ -49,6 +49,7 @@ def respond(device: EmulatedDevice, raw: bytes) -> bytes | None:
         params = use_case.decode_command(command.content)
     except CodecError:
         return None
+    device.command, device.sender = command, sender
     ok, values = _carry_out(device, use_case, params)
     response = use_case.build_response(command, values, ok=ok, device_time=device.clock.utc())
     return device.protect(response, sender, signed=use_case.response_signed).encode()

@@ -19,20 +19,16 @@ from bench.gbcs.message import Cra, Framing, Message
 from bench.gbcs.use_cases import Sender, UseCase
 from bench.parties import DeviceType, KeyUse, User
 from drivers.emulated.comms_hub import CommsHub
-from drivers.emulated.dcc_commands import Command, NotTransformable, transform
-from drivers.emulated.dcc_inventory import (
-    COMMISSIONED,
-    DECOMMISSIONED,
-    INSTALLED,
-    PENDING,
-    WHITELISTED,
-    Entry,
-    Inventory,
-)
+from drivers.emulated.dcc_inventory import COMMISSIONED, INSTALLED, PENDING, WHITELISTED, Entry, Inventory
 from drivers.emulated.dcc_mail import BrokerKeys, Mail, header
-from drivers.emulated.dcc_rules import SUPPLIERS, Party, default_role, is_signed, refusal
+from drivers.emulated.dcc_parts.base import Answered, Service
+from drivers.emulated.dcc_parts.installation import LOG_REQUEST, LOG_RESULT
+from drivers.emulated.dcc_parts.registry import PARTS
+from drivers.emulated.dcc_rules import Party, default_role, is_signed, refusal
 from drivers.emulated.device import Sent, Surroundings
 from drivers.emulated.schedule import Timer
+from drivers.emulated.transforms.base import Command, NotTransformable, Wanted
+from drivers.emulated.transforms.registry import transform
 
 GBCS_VERSION = "4.3"
 """The version of GBCS that pre-commands are made for."""
@@ -42,9 +38,6 @@ BAD_SIGNED_PRE_COMMAND = "E100"
 
 _MOST_PRE_COMMANDS = 256
 """Transformed requests that are remembered until their User has signed them; the oldest are forgotten."""
-
-_LOG_REQUEST = "update_han_device_log_service_request_id"
-_NOT_DONE = {"12.2": "E120201", "8.4": "E080401", "8.2": "E19"}
 
 
 class Rejected(Exception):
@@ -72,6 +65,15 @@ class Dcc:
         inventory: the devices that it knows.
         registered: which User serves a device as "supplier" or "operator", where nothing else is known.
         on_supplier: told that a device has come to a supplier.
+
+    Attributes:
+        world: what all models share.
+        mail: the way to its Users.
+        inventory: the devices that it knows.
+        users: the Users, by User ID.
+        on_supplier: told that a device has come to a supplier.
+        hub: the Comms Hub through which devices are reached, once it is attached.
+        parts: what it does besides passing on.
     """
 
     def __init__(
@@ -84,17 +86,19 @@ class Dcc:
         registered: Callable[[Eui64, str], User | None],
         on_supplier: Callable[[Eui64, User], None],
     ) -> None:
-        self._world, self._keys, self._mail, self.inventory = surroundings, keys, mail, inventory
-        self._users = {user.eui: user for user in users}
-        self._registered, self._on_supplier = registered, on_supplier
-        self._hub: CommsHub | None = None
+        self.world, self._keys, self.mail, self.inventory = surroundings, keys, mail, inventory
+        self.users = {user.eui: user for user in users}
+        self._registered, self.on_supplier = registered, on_supplier
+        self.hub: CommsHub | None = None
+        self.parts = tuple(part(self) for part in PARTS)
+        self._services: dict[str, Service] = {name: each for part in self.parts for name, each in part.services.items()}
         self._pre_commands: dict[RequestId, tuple[Request, UseCase, Message]] = {}
         self._pending: dict[tuple[Eui64, Eui64, int], _Pending] = {}
         self._waiting: list[tuple[Eui64, bytes]] = []
 
     def attach(self, hub: CommsHub) -> None:
         """Reach devices through this Comms Hub."""
-        self._hub = hub
+        self.hub = hub
 
     # Users -> DCC
 
@@ -105,30 +109,34 @@ class Dcc:
             Rejected: it is not signed by a User, or it is no Service Request at all.
         """
         try:
-            verified = verify(document, [user.xml.certificate for user in self._users.values()])
+            verified = verify(document, [user.xml.certificate for user in self.users.values()])
             request = parse_request(verified.root)
         except CodecError as error:
             raise Rejected(str(error)) from None
-        user = self._users.get(certificate_eui(verified.signer))
+        user = self.users.get(certificate_eui(verified.signer))
         party = Party(user.name, user.role, user.eui) if user else None
         code = refusal(
             request,
             service,
             party,
-            dcc=self._world.dcc,
+            dcc=self.world.dcc,
             find=self.inventory.find,
             serves=self._serves,
         )
         if code is not None or user is None:
             return self._answer(request, code or "E1")
         if service_request(request.service_reference_variant).target is Target.DCC:
-            return self._update_inventory(request, user)
+            return self._serve(request, user)
         try:
             return self._take(request, user)
         except NotTransformable as error:
             return self._answer(request, error.code)
         except CodecError:
             return self._answer(request, "E12")
+
+    def serving(self, entry: Entry, duty: str) -> User | None:
+        """The User that serves a device as "supplier" or "operator", as far as it is one that the DCC knows."""
+        return self.users.get(self._serves(entry, duty) or self.world.dcc)
 
     def _serves(self, entry: Entry, duty: str) -> Eui64 | None:
         if duty == "supplier" and entry.supplier is not None:
@@ -137,28 +145,13 @@ class Dcc:
         if user is not None:
             return user.eui
         role = default_role(entry, duty)
-        return next((each.eui for each in self._users.values() if each.role == role), None)
+        return next((each.eui for each in self.users.values() if each.role == role), None)
 
-    def _update_inventory(self, request: Request, user: User) -> bytes:
-        variant, params = request.service_reference_variant, request.params
-        if variant == "8.2":
-            devices = self.inventory.read(params)
-            if not devices:
-                return self._answer(request, _NOT_DONE[variant])
-            return self._mail.sign(duis.InventoryResponse(**self._header(request, "I0"), devices=devices))
-        if variant == "12.2":
-            supplier = user.eui if user.role in SUPPLIERS else None
-            done = self.inventory.pre_notify(params, supplier)
-            if done and supplier is not None:
-                self._on_supplier(params["device_id"], user)
-        elif variant == "8.4":
-            done = self.inventory.update(params)
-        else:
-            done = True
-            entry = self.inventory.find(params["device_id"])
-            if entry is not None:
-                entry.status, entry.commissioned = DECOMMISSIONED, None
-        return self._answer(request, "I99" if done else _NOT_DONE[variant])
+    def _serve(self, request: Request, user: User) -> bytes:
+        """Answer a request that no device sees."""
+        service = self._services.get(request.service_reference_variant)
+        answer = "E12" if service is None else service(request, user)
+        return self._answer(request, answer) if isinstance(answer, str) else self.mail.sign(answer)
 
     def _take(self, request: Request, user: User) -> bytes:
         if is_signed(request):
@@ -166,25 +159,24 @@ class Dcc:
             if signed is None:
                 return self._answer(request, BAD_SIGNED_PRE_COMMAND)
             original, use_case, message = signed
-            self._send(original, use_case, message)
+            self.send(original, use_case, message)
             return self._answer(request, "I99")
         target = self.inventory.find(request.request_id.target)
         assert target is not None  # the rules have seen it
         about = request.params.get("device_id") or request.params.get("other_device_id")
         other = self.inventory.find(about) if about is not None else None
-        delivery_s = self._world.spec.device_timeout
-        command = transform(request, target.type, other.type if other else None, self._mail.now, delivery_s)
+        delivery_s = self.world.spec.device_timeout
+        wanted = Wanted(request, target.type, other.type if other else None, user.role, self.mail.now, delivery_s)
+        command = transform(wanted)
         message = self._command_message(request, command)
         if request.command_variant != CV_TRANSFORM:
-            self._send(request, command.use_case, message)
+            self.send(request, command.use_case, message)
             return self._answer(request, "I99")
         self._pre_commands[request.request_id] = (request, command.use_case, message)
         if len(self._pre_commands) > _MOST_PRE_COMMANDS:
             del self._pre_commands[next(iter(self._pre_commands))]
         payload = replace(message, null_signature=True).encode()
-        return self._mail.sign(
-            duis.PreCommand(**self._header(request, "I0"), gbcs_version=GBCS_VERSION, payload=payload)
-        )
+        return self.mail.sign(duis.PreCommand(**self.header(request, "I0"), gbcs_version=GBCS_VERSION, payload=payload))
 
     def _signed_pre_command(self, request: Request, user: User) -> tuple[Request, UseCase, Message] | None:
         """The command behind a signed pre-command, if it is what was transformed and the User signed it."""
@@ -214,9 +206,9 @@ class Dcc:
         for_user = use_case.sender is Sender.BROKER_FOR_USER
         message = use_case.build_command(
             command.params,
-            originator=self._world.dcc,
+            originator=self.world.dcc,
             recipient=request_id.target,
-            originator_counter=self._mail.next_counter(),
+            originator_counter=self.mail.next_counter(),
             user=request_id.originator if for_user else None,
             user_counter=request_id.counter if for_user else None,
         )
@@ -224,20 +216,21 @@ class Dcc:
 
     # DCC -> devices
 
-    def _send(self, request: Request, use_case: UseCase, message: Message) -> None:
+    def send(self, request: Request, use_case: UseCase, message: Message) -> None:
+        """Seal a command and send it to its device; its response goes to the User of the request."""
         target = message.recipient
-        agreement = self._world.identities.device(target, KeyUse.KEY_AGREEMENT).private_key.public_key()
+        agreement = self.world.identities.device(target, KeyUse.KEY_AGREEMENT).private_key.public_key()
         key = crypto.message_key(message, self._keys.agreement.private_key, agreement)
         raw = crypto.seal(message, key).encode()
         awaited = (target, message.originator, message.originator_counter)
         if (repeated := self._pending.get(awaited)) is not None:
             repeated.timeout.cancel()
-        timeout = self._world.schedule.after(self._world.spec.device_timeout, lambda: self._give_up(awaited))
+        timeout = self.world.schedule.after(self.world.spec.device_timeout, lambda: self._give_up(awaited))
         self._pending[awaited] = _Pending(request, use_case, raw, timeout)
-        self._world.schedule.after(self._world.spec.wan_latency, lambda: self._pass_down(target, raw))
+        self.world.schedule.after(self.world.spec.wan_latency, lambda: self._pass_down(target, raw))
 
     def _pass_down(self, target: Eui64, raw: bytes) -> None:
-        if self._hub is None or not self._hub.down(target, raw):
+        if self.hub is None or not self.hub.down(target, raw):
             self._waiting.append((target, raw))
 
     def _give_up(self, awaited: tuple[Eui64, Eui64, int]) -> None:
@@ -246,8 +239,11 @@ class Dcc:
         reached = unsent not in self._waiting
         if not reached:
             self._waiting.remove(unsent)
-        error = duis.ErrorResponse(**self._header(pending.request, "E21" if reached else "E20"))
-        self._mail.respond(pending.request.service_reference_variant, error)
+        request = pending.request
+        error = duis.ErrorResponse(**self.header(request, "E21" if reached else "E20"))
+        self.mail.respond(request.service_reference_variant, error)
+        for part in self.parts:
+            part.undelivered(request, self.users[request.request_id.originator], reached)
 
     # Comms Hub -> DCC
 
@@ -269,11 +265,11 @@ class Dcc:
         if entry is None or entry.status != COMMISSIONED:
             return
         for meter in self.inventory.of_type(DeviceType.ESME, DeviceType.GSME):
-            operator = self._users.get(self._serves(meter, "operator") or hub)
+            operator = self.serving(meter, "operator")
             mpxn = self.inventory.metering_point(meter)
             if operator is not None and mpxn:
                 body = {"comms_hub_device_id": hub, "start_date_time": start, "mpxn": mpxn}
-                self._mail.dcc_alert("AD1", "PowerOutageEvent", body, operator)
+                self.mail.dcc_alert("AD1", "PowerOutageEvent", body, operator)
 
     def from_device(self, sent: Sent) -> None:
         """A device's message has come: hand it to the User that it is for."""
@@ -288,62 +284,38 @@ class Dcc:
         if pending is None:
             return
         pending.timeout.cancel()
+        request = pending.request
         outcome = pending.use_case.decode_response(message.content)
-        variant = pending.request.service_reference_variant
-        self._mail.respond(variant, duis.GbcsResponse(**self._header(pending.request, "I0"), payload=raw))
-        self._take_note(pending.request, outcome.ok)
-
-    def _take_note(self, request: Request, ok: bool) -> None:
-        """What the DCC concludes from a device's response."""
-        variant, params = request.service_reference_variant, request.params
-        user = self._users[request.request_id.originator]
-        if variant == "8.11":
-            self._log_updated(request, user, ok)
+        variant = request.service_reference_variant
+        self.mail.respond(variant, duis.GbcsResponse(**self.header(request, "I0"), payload=raw))
         entry = self.inventory.find(request.request_id.target)
-        if entry is None or not ok:
-            return
-        if variant == "8.1.1":
-            entry.status, entry.commissioned, entry.supplier = COMMISSIONED, self._mail.now, user.eui
-            self._on_supplier(entry.eui, user)
-        elif variant == "6.20.1":
-            entry.mpxn = params.get("import_mpan") or params.get("import_mprn")
-
-    def _log_updated(self, request: Request, user: User, ok: bool) -> None:
-        faults = self._world.faults
-        entry = self.inventory.find(request.params["device_id"])
-        if ok and entry is not None:
-            entry.mpxn = request.params.get("import_mpxn", entry.mpxn)
-            if request.params["request_type"] == "Add" and entry.status == PENDING:
-                entry.status = WHITELISTED
-            elif request.params["request_type"] == "Remove" and entry.status in (WHITELISTED, INSTALLED):
-                entry.status = PENDING
-        if faults.find("n24-missing"):
-            return
-        about = request.request_id
-        if faults.find("n24-wrong-request"):
-            about = replace(about, counter=about.counter - 1)
-        self._mail.dcc_alert("N24" if ok else "N25", "UpdateHANDeviceLogResult", {_LOG_REQUEST: about}, user)
+        answered = Answered(request, self.users[request.request_id.originator], entry, pending.use_case, outcome)
+        for part in self.parts:
+            part.note(answered)
 
     def _device_alert(self, message: Message, raw: bytes) -> None:
         entry = self.inventory.find(message.originator)
         alert = alerts.decode_alert(message)
-        if entry is None or alert is None or message.recipient not in self._users:
+        if entry is None or alert is None or message.recipient not in self.users:
             return
         # Of a device that is not commissioned nobody is told more than that it has joined.
         if entry.status != COMMISSIONED and (entry.status, alert.code) != (INSTALLED, alerts.DEVICE_JOINED):
             return
+        if any(part.alert(entry, alert, message) for part in self.parts):
+            return
         response_id = RequestId(message.originator, message.recipient, message.originator_counter)
-        now = self._mail.now
-        self._mail.post(
+        now = self.mail.now
+        self.mail.post(
             duis.DeviceAlert(response_id=response_id, response_date_time=now, alert_code=alert.code, payload=raw)
         )
 
-    def _header(self, request: Request, code: str) -> dict[str, Any]:
-        return header(request, code, self._mail.now)
+    def header(self, request: Request, code: str) -> dict[str, Any]:
+        """What every answer to a request has."""
+        return header(request, code, self.mail.now)
 
     def _answer(self, request: Request, code: str) -> bytes:
         kind = duis.Acknowledgement if code.startswith("I") else duis.ErrorResponse
-        return self._mail.sign(kind(**self._header(request, code)))
+        return self.mail.sign(kind(**self.header(request, code)))
 
     def raise_alert(self, code: str) -> None:
         """Send a DCC alert that nothing has caused, to whom such a one would go: a fault."""
@@ -351,8 +323,8 @@ class Dcc:
         if not hub:
             return
         if code == "AD1":
-            self.power_outage(hub[0].eui, self._mail.now)
+            self.power_outage(hub[0].eui, self.mail.now)
             return
-        user = next(iter(self._users.values()))
-        about = RequestId(user.eui, hub[0].eui, self._mail.next_counter())
-        self._mail.dcc_alert(code, "UpdateHANDeviceLogResult", {_LOG_REQUEST: about}, user)
+        user = next(iter(self.users.values()))
+        about = RequestId(user.eui, hub[0].eui, self.mail.next_counter())
+        self.mail.dcc_alert(code, LOG_RESULT, {LOG_REQUEST: about}, user)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from bench.duis.requests import Request
@@ -28,46 +31,29 @@ _METER_SUPPLIER = {DeviceType.ESME: "IS", DeviceType.GSME: "GS"}
 _METER_OPERATOR = {DeviceType.ESME: "ED", DeviceType.GSME: "GT"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """Who may send a variant, and to devices of which status.
-
-    Attributes:
-        roles: DUIS User Roles.
-        responsible: it must come from the Users that serve the device: "supplier", "operator", "either", or "" where
-            anybody of these roles may send it.
-        statuses: SMI statuses of the target; empty where the DCC itself is the target.
-    """
-
-    roles: tuple[str, ...]
-    responsible: str = ""
-    statuses: tuple[str, ...] = (COMMISSIONED, INSTALLED)
-
-
-_SUPPLY = _Rule(SUPPLIERS, "supplier")
-_RULES: Mapping[str, _Rule] = {
-    "12.2": _Rule(ROLES, statuses=()),
-    "8.2": _Rule(ROLES, statuses=()),
-    "8.3": _Rule(SUPPLIERS, "supplier", (WHITELISTED, INSTALLED, COMMISSIONED, DECOMMISSIONED)),
-    "8.4": _Rule(ROLES, statuses=()),
-    "8.11": _Rule((*SUPPLIERS, "OU")),
-    "8.1.1": _Rule(SUPPLIERS, "supplier", (INSTALLED,)),
-    "6.21": _Rule((*SUPPLIERS, *NETWORK_OPERATORS)),
-    "8.7.2": _Rule((*SUPPLIERS, "OU")),
-    "6.20.1": _SUPPLY,
-    "7.1": _SUPPLY,
-    "7.2": _SUPPLY,
-    "7.3": _SUPPLY,
-    "7.4": _Rule((*SUPPLIERS, *NETWORK_OPERATORS), "either"),
-    "6.5": _Rule(("ED",), "operator"),
-    "6.2.1": _Rule(("IS", "ED"), "either"),
-    "4.10": _Rule(("IS", "ED", "OU")),
+_LIVING = (COMMISSIONED, INSTALLED)
+_STATUSES = {
+    "8.1.1": (INSTALLED,),
+    "8.3": (WHITELISTED, INSTALLED, COMMISSIONED, DECOMMISSIONED),
+    "8.2": (),
+    "8.4": (),
 }
-"""Eligibility as the Common Test Scenarios of each role suggest it; statuses follow the life of a device: pre-notified,
-whitelisted, installed, commissioned."""
+"""SMI statuses that a device must have, where they are not those of one on the HAN; empty: any. They follow the life of
+a device: pre-notified, whitelisted, installed, commissioned."""
 
-EMULATED = tuple(_RULES)
-"""The variants that the emulated DCC carries out."""
+_FOR_ANYBODY = ("6.21", "6.23", "8.7.1", "8.7.2", "8.8.1", "8.8.2", "8.9", "8.11", "8.12.1", "8.12.2", "8.4", "11.2")
+"""What a User of the right role may send to a meter that somebody else serves: while devices are installed or change
+their supplier it is not yet his."""
+
+_DUTY = {"IS": "supplier", "GS": "supplier", "ED": "operator", "GT": "operator"}
+"""As what a User of a role must serve a meter; the other roles serve none."""
+
+
+@cache
+def eligible_roles() -> Mapping[str, tuple[str, ...]]:
+    """The DUIS User Roles that may send each Service Reference Variant."""
+    rows = json.loads(resources.files("drivers.emulated").joinpath("eligibility.json").read_text("utf-8"))["roles"]
+    return {variant: tuple(roles) for variant, roles in rows.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,27 +85,27 @@ def refusal(
         serves: the User that serves a device as "supplier" or "operator".
     """
     known = all_service_requests().get(request.service_reference_variant)
-    rule = _RULES.get(request.service_reference_variant)
+    roles = eligible_roles().get(request.service_reference_variant, ())
     if party is None or request.request_id.originator != party.eui or party.role not in ROLES:
         return "E1"
     if known is None:
         return "E12"
     if _wrong_url(known, request, service):
         return "E13"
-    if request.command_variant not in known.command_variants or request.raw_body is not None or rule is None:
+    if request.command_variant not in known.command_variants or request.raw_body is not None:
         return "E12"
     if request.command_variant in _LOCAL_VARIANTS:
         return "E17"
-    if party.role not in rule.roles:
+    if party.role not in roles:
         return "E2"
     if known.target is Target.DCC:
-        return _inventory_refusal(request, party, rule, dcc, find, serves)
+        return _inventory_refusal(request, party, dcc, find, serves)
     entry = find(request.request_id.target)
     if entry is None:
         return "E19"
     if known.device_types and entry.type not in known.device_types:
         return "E11"
-    return _entry_refusal(entry, party, rule, serves) or _about_refusal(request, find)
+    return _entry_refusal(request, entry, party, serves) or _about_refusal(request, find)
 
 
 def _wrong_url(known: ServiceRequest, request: Request, service: WebService) -> bool:
@@ -131,7 +117,6 @@ def _wrong_url(known: ServiceRequest, request: Request, service: WebService) -> 
 def _inventory_refusal(
     request: Request,
     party: Party,
-    rule: _Rule,
     dcc: Eui64,
     find: Callable[[Eui64], Entry | None],
     serves: Callable[[Entry, str], Eui64 | None],
@@ -144,14 +129,18 @@ def _inventory_refusal(
     entry = find(device)
     if entry is None:
         return "E19"
-    return _entry_refusal(entry, party, rule, serves)
+    return _entry_refusal(request, entry, party, serves)
 
 
-def _entry_refusal(entry: Entry, party: Party, rule: _Rule, serves: Callable[[Entry, str], Eui64 | None]) -> str | None:
-    duties = {"": (), "either": ("supplier", "operator")}.get(rule.responsible, (rule.responsible,))
-    if duties and entry.type in _METER_SUPPLIER and party.eui not in [serves(entry, duty) for duty in duties]:
+def _entry_refusal(
+    request: Request, entry: Entry, party: Party, serves: Callable[[Entry, str], Eui64 | None]
+) -> str | None:
+    variant = request.service_reference_variant
+    duty = None if variant in _FOR_ANYBODY else _DUTY.get(party.role)
+    if duty and entry.type in _METER_SUPPLIER and party.eui != serves(entry, duty):
         return "E4"
-    if rule.statuses and entry.status not in rule.statuses:
+    statuses = _STATUSES.get(variant, _LIVING)
+    if statuses and entry.status not in statuses:
         return "E5"
     return None
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -23,6 +24,10 @@ from drivers.emulated.identities import Identities, RemotePartyRole
 from drivers.emulated.schedule import Schedule
 from drivers.emulated.spec import WorldSpec
 
+if TYPE_CHECKING:
+    from drivers.emulated.functions.base import Function
+
+_F = TypeVar("_F", bound="Function")
 _NO_ANSWER = 13
 """Join result: no answer to the key establishment."""
 
@@ -151,6 +156,8 @@ class EmulatedDevice(ABC):
         uplink: where its messages go.
         strangers: people whom its messages are not for.
         neighbours: the other devices of the world.
+        command: what it is carrying out, or has carried out last; None before the first.
+        sender: whose command that is.
     """
 
     def __init__(
@@ -173,6 +180,9 @@ class EmulatedDevice(ABC):
         self.uplink: Callable[[Sent], None] = lambda sent: None
         self.strangers: tuple[Anchor, ...] = ()
         self.neighbours: tuple[EmulatedDevice, ...] = ()
+        self.command: Message | None = None
+        self.sender: Anchor | None = None
+        self._functions: dict[type[Function], Function] = {}
         # Milliseconds of UTC: higher in every new life of the world than in the one before it.
         self._counter = surroundings.clock.now().utc_ns // 1_000_000
         self._last_alert: dict[int, bytes] = {}
@@ -186,6 +196,22 @@ class EmulatedDevice(ABC):
     @abstractmethod
     def powered(self) -> bool:
         """Whether it is alive."""
+
+    def add(self, function: Function) -> None:
+        """Let it do more; what was there already under the name of a use case stays."""
+        self._functions[type(function)] = function
+        self.actions = {**function.actions, **self.actions}
+
+    def function(self, kind: type[_F]) -> _F:
+        """Its function of a kind, which a device of its type has."""
+        found = self._functions[kind]
+        assert isinstance(found, kind)
+        return found
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """Everything that it does beyond the basics of its type."""
+        return tuple(self._functions.values())
 
     def receive(self, message: bytes) -> bytes | None:
         """Take a command and return the response, or None for one that it does not believe."""
@@ -214,13 +240,13 @@ class EmulatedDevice(ABC):
         self._counter += 1
         return self._counter
 
-    def raise_alert(self, code: int, specific: Specific = b"") -> None:
-        """Say something to whom it concerns, as the faults allow."""
+    def raise_alert(self, code: int, specific: Specific = b"", *, to: Anchor | None = None) -> None:
+        """Say something, as the faults allow: to whom the catalogue of alerts says, or to somebody in particular."""
         faults, schedule = self.world.faults, self.world.schedule
         name = canonical_code(f"{code:04X}")
         if faults.find("alert-never", name):
             return
-        raw = self._faulty_alert(code, specific)
+        raw = self._faulty_alert(code, specific, to or self._recipient(code))
         if raw is None:
             return
         late = faults.find("alert-late", name)
@@ -234,14 +260,13 @@ class EmulatedDevice(ABC):
         if twice:
             schedule.after(delay_s + twice.delay_s, lambda: self.uplink(sent))
 
-    def _faulty_alert(self, code: int, specific: Specific) -> bytes | None:
+    def _faulty_alert(self, code: int, specific: Specific, recipient: Anchor | None) -> bytes | None:
         find = self.world.faults.find
         name = canonical_code(f"{code:04X}")
         replay = find("alert-replay", name)
         if replay and self.world.schedule.age_s >= replay.delay_s:
-            return self._last_alert.get(code) or self._alert_of_yesterday(code, specific)
+            return self._last_alert.get(code) or self._alert_of_yesterday(code, specific, recipient)
         said = _NEIGHBOURS.get(code, 0x8F30) if find("alert-wrong-code", name) else code
-        recipient = self._recipient(code)
         if find("alert-wrong-user", name):
             recipient = next((each for each in self.strangers if recipient is None or each.eui != recipient.eui), None)
         if recipient is None:
@@ -259,8 +284,7 @@ class EmulatedDevice(ABC):
         self._last_alert[code] = raw
         return raw
 
-    def _alert_of_yesterday(self, code: int, specific: Specific) -> bytes | None:
-        recipient = self._recipient(code)
+    def _alert_of_yesterday(self, code: int, specific: Specific, recipient: Anchor | None) -> bytes | None:
         if recipient is None:
             return None
         if isinstance(specific, SupplyOutage):

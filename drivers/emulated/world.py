@@ -20,6 +20,7 @@ from drivers.emulated.dcc_mail import BrokerKeys, Mail
 from drivers.emulated.device import Anchor, EmulatedDevice, Surroundings, anchor_of
 from drivers.emulated.esme import Esme
 from drivers.emulated.faults import Fault, Faults
+from drivers.emulated.functions.registry import equip
 from drivers.emulated.gsme import Gsme
 from drivers.emulated.identities import USER_ROLES, Identities, RemotePartyRole
 from drivers.emulated.schedule import Schedule, Timer
@@ -112,6 +113,11 @@ class World:
         for device in self.devices:
             device.neighbours = tuple(each for each in self.devices if each is not device)
             device.strangers = tuple(self._anchor(user) for user in self.users.values())
+            equip(device)
+        for function in (each for device in self.devices for each in device.functions):
+            function.start()
+        for part in self.dcc.parts:
+            part.start()
 
     def close(self) -> None:
         """Stop everything, and raise what went wrong inside the emulation itself."""

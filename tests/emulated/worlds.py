@@ -37,6 +37,15 @@ USERS = {
     "ED": ("ED", Eui64.parse("90-B3-D5-1F-30-02-00-00")),
     "GT": ("GT", Eui64.parse("90-B3-D5-1F-30-04-00-00")),
 }
+OTHER_USERS = {
+    "ES": ("ES", Eui64.parse("90-B3-D5-1F-30-05-00-00")),
+    "RSA": ("RSA", Eui64.parse("90-B3-D5-1F-30-06-00-00")),
+    "OU": ("OU", Eui64.parse("00-DB-12-34-56-78-00-04")),
+    "IS2": ("IS", Eui64.parse("90-B3-D5-1F-30-07-00-00")),
+    "GS2": ("GS", Eui64.parse("90-B3-D5-1F-30-08-00-00")),
+}
+ALL_USERS = USERS | OTHER_USERS
+"""For worlds with every role, and with suppliers to change to."""
 MPAN, MPRN = "1012345678901", "7412345604"
 CODES = {"esme": "83FED3407A939723A5C639B26916D505", "gsme": "51C8D3A76F1B2E905D3C4A7788E60F12"}
 DUTS = {
@@ -72,7 +81,7 @@ class Post:
     def user(self) -> str:
         response_id = self.message.response_id
         assert response_id is not None
-        return next(name for name, (_, eui) in USERS.items() if eui == response_id.target)
+        return next(name for name, (_, eui) in ALL_USERS.items() if eui == response_id.target)
 
     @property
     def alert(self) -> Alert:
@@ -197,18 +206,23 @@ class Small:
 
 @contextmanager
 def small_world(
-    *faults: str, seed: int = 1, relay: bool = True, users: Sequence[str] = tuple(USERS), **spec: Any
+    *faults: str,
+    seed: int = 1,
+    relay: bool = True,
+    users: Sequence[str] = tuple(USERS),
+    more_duts: Mapping[str, Dut] | None = None,
+    **spec: Any,
 ) -> Iterator[Small]:
     """A world on the running loop; `spec` are keys of the rig file's `emulation`."""
     loop = asyncio.get_running_loop()
-    kept = {name: USERS[name] for name in users}
+    kept = {name: ALL_USERS[name] for name in users}
     world = World(
         EmulationSpec.model_validate(spec),
         seed,
         Faults(faults),
         Wiring("esme", relay),
         kept,
-        DUTS,
+        DUTS | dict(more_duts or {}),
         VirtualClock(loop),
         loop,
     )

@@ -1,0 +1,47 @@
+"""What the DCC concludes from the responses of an installation: statuses, metering points, N24 and N25."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from drivers.emulated.dcc_inventory import COMMISSIONED, INSTALLED, PENDING, WHITELISTED
+from drivers.emulated.dcc_parts.base import Answered, Part
+
+LOG_RESULT = "UpdateHANDeviceLogResult"
+"""Body of N24 and N25."""
+LOG_REQUEST = "update_han_device_log_service_request_id"
+"""Its parameter: the RequestID of the 8.11."""
+
+
+class Installation(Part):
+    """Whitelisting, commissioning and metering points."""
+
+    def note(self, answered: Answered) -> None:
+        """Take note of a device's response."""
+        if answered.variant == "8.11":
+            self._log_updated(answered)
+        entry, params = answered.entry, answered.request.params
+        if entry is None or not answered.response.ok:
+            return
+        if answered.variant == "8.1.1":
+            entry.status, entry.commissioned, entry.supplier = COMMISSIONED, self.dcc.mail.now, answered.user.eui
+            self.dcc.on_supplier(entry.eui, answered.user)
+        elif answered.variant == "6.20.1":
+            entry.mpxn = params.get("import_mpan") or params.get("import_mprn")
+
+    def _log_updated(self, answered: Answered) -> None:
+        faults = self.dcc.world.faults
+        ok, params = answered.response.ok, answered.request.params
+        entry = self.dcc.inventory.find(params["device_id"])
+        if ok and entry is not None:
+            entry.mpxn = params.get("import_mpxn", entry.mpxn)
+            if params["request_type"] == "Add" and entry.status == PENDING:
+                entry.status = WHITELISTED
+            elif params["request_type"] == "Remove" and entry.status in (WHITELISTED, INSTALLED):
+                entry.status = PENDING
+        if faults.find("n24-missing"):
+            return
+        about = answered.request.request_id
+        if faults.find("n24-wrong-request"):
+            about = replace(about, counter=about.counter - 1)
+        self.dcc.mail.dcc_alert("N24" if ok else "N25", LOG_RESULT, {LOG_REQUEST: about}, answered.user)

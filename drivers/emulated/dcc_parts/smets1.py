@@ -1,0 +1,8 @@
+"""SMETS1 devices behind their service provider."""
+
+from __future__ import annotations
+
+from drivers.emulated.dcc_parts.base import Part
+
+PARTS: tuple[type[Part], ...] = ()
+"""In the order in which they take note."""

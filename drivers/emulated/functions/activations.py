@@ -1,0 +1,68 @@
+"""What a device does later: commands whose instructions have a date of their own, and the alerts that tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from bench.gbcs import dlms
+from bench.gbcs.alerts import FUTURE_DATED_DONE, FUTURE_DATED_FAILED, FutureDatedAction, ZclTarget
+from drivers.emulated.commands import Refused
+from drivers.emulated.device import Anchor, EmulatedDevice, to_utc_ns
+from drivers.emulated.functions.base import Function
+from drivers.emulated.schedule import Timer
+
+Instruction = dlms.Target | ZclTarget
+"""What is acted on later: an attribute or method, or a ZigBee command."""
+
+
+class Activations(Function):
+    """The future-dated instructions of a device.
+
+    A device answers a future-dated command at once. When its time comes, by the device's own clock, each instruction
+    is carried out and answered with 0x8F66, or with 0x8F67 if it cannot be (GBCS section 9.2).
+    """
+
+    def __init__(self, device: EmulatedDevice) -> None:
+        super().__init__(device)
+        self._planned: dict[str, Timer] = {}
+
+    def at(
+        self, moment: datetime, instructions: Sequence[Instruction], apply: Callable[[], None], *, about: str = ""
+    ) -> None:
+        """Carry instructions of the present command out at a moment, and tell its sender of each.
+
+        Args:
+            moment: UTC; what lies in the past is done at once.
+            instructions: one alert is sent for each.
+            apply: does what was asked, or raises `Refused`.
+            about: a name of what is changed; a later plan of the same name takes this one's place.
+        """
+        if about:
+            self.cancel(about)
+        command, sender = self.device.command, self.device.sender
+        if command is None or sender is None:
+            raise RuntimeError("only a command that is being carried out can be future-dated")
+        code, counter = command.message_code, command.originator_counter
+        actions = [FutureDatedAction(code, counter, each) for each in instructions]
+        delay_s = (to_utc_ns(moment) - self.device.clock.utc_ns()) / 1e9
+        timer = self.world.schedule.after(max(0.0, delay_s), lambda: self._carry_out(actions, apply, sender))
+        if about:
+            self._planned[about] = timer
+
+    def cancel(self, about: str) -> bool:
+        """Forget a plan; False if there is none that is still to come."""
+        timer = self._planned.pop(about, None)
+        if timer is None or not timer.pending:
+            return False
+        timer.cancel()
+        return True
+
+    def _carry_out(self, actions: Sequence[FutureDatedAction], apply: Callable[[], None], sender: Anchor) -> None:
+        try:
+            apply()
+            code = FUTURE_DATED_DONE
+        except Refused:
+            code = FUTURE_DATED_FAILED
+        for action in actions:
+            self.device.raise_alert(code, action, to=sender)

@@ -1,0 +1,10 @@
+"""Configuration, messages, identity and alert behaviour: Service Requests made into commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from drivers.emulated.transforms.base import Transform
+
+TRANSFORMS: Mapping[str, Transform] = {}
+"""By Service Reference Variant."""

@@ -1,0 +1,110 @@
+"""Installing and commissioning, supply, voltage: the requests of IC01, IC02 and the supply and voltage alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from bench.eui import Eui64
+from bench.gbcs.credentials import Cell, Replacement
+from bench.parties import DeviceType
+from drivers.emulated.transforms.base import Command, NotTransformable, Transform, Wanted, plain
+
+_INSTALL_CODE_BYTES = 16
+
+
+def _clock(wanted: Wanted) -> Command:
+    params = wanted.params
+    current, tolerance = params["current_date_time"], timedelta(seconds=params["tolerance_period"])
+    latest = current + tolerance + timedelta(seconds=wanted.delivery_s)
+    return wanted.only({"validity_interval_start": current - tolerance, "validity_interval_end": latest})
+
+
+def _supply(wanted: Wanted) -> Command:
+    return wanted.only({"issued_at": wanted.now} if wanted.target_type == DeviceType.GSME else {})
+
+
+def _voltage(wanted: Wanted) -> Command:
+    params = wanted.params
+    if "average_rms_over_voltage_threshold" not in params:
+        raise NotTransformable("E12")
+    settings = {
+        f"{key}_v" if key.endswith("_threshold") else f"{key}_s": value
+        for key, value in params.items()
+        if key.endswith(("_threshold", "_period"))
+    }
+    return wanted.command("ECS29c" if params.get("rms_voltage_counters_not_reset") else "ECS29a", settings)
+
+
+def _device_log(wanted: Wanted) -> Command:
+    params = wanted.params
+    device: Eui64 = params["device_id"]
+    if params["request_type"] == "Remove":
+        return wanted.command("CCS02", {"device": device})
+    if len(params["install_code"]) != _INSTALL_CODE_BYTES:
+        raise NotTransformable("E12")
+    entry = {
+        "device": device,
+        "install_code": params["install_code"],
+        "device_type": wanted.other_type,
+        "join_time_period_s": params["join_time_period"],
+    }
+    return wanted.command("CCS01", entry)
+
+
+def _identifier(wanted: Wanted) -> Command:
+    params = wanted.params
+    gas = wanted.target_type == DeviceType.GSME
+    name = "import_mprn" if gas else "import_mpan"
+    if name not in params:
+        raise NotTransformable("E11")
+    return wanted.only({name: params[name]} | ({"issued_at": wanted.now} if gas else {}))
+
+
+def _join(wanted: Wanted) -> Command:
+    other = {"other_device": wanted.params["other_device_id"], "other_device_type": wanted.other_type}
+    battery = wanted.target_type in (DeviceType.GSME, DeviceType.GPF)
+    for use_case in wanted.candidates:
+        if (use_case.name == "CS03B") is battery:
+            return Command(use_case, other)
+    raise NotTransformable("E11")
+
+
+def _handover(wanted: Wanted) -> Command:
+    params = wanted.params
+    roles = {"Supplier": "supplier", "NetworkOperator": "network_operator"}
+    role = roles.get(params["remote_party_role"])
+    if role is None:
+        raise NotTransformable("E12")
+    given = (
+        ("digital_signature", params["digital_signing_certificate"]),
+        ("key_agreement", params.get("key_agreement_certificate")),
+    )
+    replacements = tuple(Replacement(Cell(role, usage), der) for usage, der in given if der is not None)
+    for use_case in wanted.candidates:
+        if role.replace("_", " ") in use_case.name:
+            path = tuple(params["certificate"])
+            return Command(use_case, {"replacements": replacements, "certification_path": path})
+    raise NotTransformable("E11")
+
+
+def _network_data(wanted: Wanted) -> Command:
+    params = wanted.params
+    return wanted.only({"log_from": params["start_date_time"], "log_to": params["end_date_time"]})
+
+
+TRANSFORMS: Mapping[str, Transform] = {
+    "4.10": _network_data,
+    "6.2.1": plain,
+    "6.5": _voltage,
+    "6.20.1": _identifier,
+    "6.21": _handover,
+    "7.1": _supply,
+    "7.2": _supply,
+    "7.3": _supply,
+    "7.4": plain,
+    "8.1.1": _clock,
+    "8.7.2": _join,
+    "8.11": _device_log,
+}
+"""By Service Reference Variant."""

@@ -1,0 +1,10 @@
+"""Registers, profiles and logs: what a meter measured: Service Requests made into commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from drivers.emulated.transforms.base import Transform
+
+TRANSFORMS: Mapping[str, Transform] = {}
+"""By Service Reference Variant."""
