@@ -11,16 +11,15 @@ import math
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from bench import cli_service
+from bench.cli_common import JSON, RIG, UNDECIDED, UNSAFE, USAGE, say, state_folder
 from bench.errors import BenchError, UnsafeError, UsageError
-
-_EXIT_USAGE, _EXIT_UNDECIDED, _EXIT_UNSAFE = 2, 3, 4
-
-RIG = click.Path(path_type=Path)
 
 
 class _Commands(click.Group):
@@ -37,42 +36,18 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except UsageError as error:
-            _fail(error, _EXIT_USAGE)
+            _fail(error, USAGE)
         except UnsafeError as error:
-            _fail(error, _EXIT_UNSAFE)
+            _fail(error, UNSAFE)
         except BenchError as error:
-            _fail(error, _EXIT_UNDECIDED)
+            _fail(error, UNDECIDED)
         except KeyboardInterrupt:
-            _fail(BenchError("interrupted"), _EXIT_UNDECIDED)
+            _fail(BenchError("interrupted"), UNDECIDED)
 
 
 def _fail(error: BenchError, code: int) -> None:
     click.echo(f"hilbench: {error}", err=True)
     sys.exit(code)
-
-
-def _say(text: str) -> None:
-    """Print; whoever read our output may have gone, which is their right, and changes no exit code."""
-    try:
-        click.echo(text)
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            click.echo(f"hilbench: the output cannot be written: {error.strerror}", err=True)
-
-
-def state_folder() -> Path:
-    """Where the bench keeps its key and counters: `$HILBENCH_STATE`, or hilbench in the XDG state folder."""
-    if given := os.environ.get("HILBENCH_STATE"):
-        return Path(given)
-    if given := os.environ.get("XDG_STATE_HOME"):
-        return Path(given) / "hilbench"
-    try:
-        return Path.home() / ".local" / "state" / "hilbench"
-    except RuntimeError:
-        raise UsageError(
-            "this user has no home folder for the bench's key and counters", next_step="Set HILBENCH_STATE to a folder"
-        ) from None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -90,7 +65,7 @@ def _list_faults(ctx: click.Context, _param: click.Parameter, value: tuple[str, 
         from bench.rig import emulator_class
 
         for name, meaning in emulator_class().faults_known().items():
-            _say(f"{name:28} {meaning}")
+            say(f"{name:28} {meaning}")
         ctx.exit(0)
     return value
 
@@ -107,7 +82,6 @@ _fault = click.option(
 _seed = click.option(
     "--seed", type=click.IntRange(0, (1 << 63) - 1), help="Seed of the emulated world instead of the rig file's."
 )
-_json = click.option("--json", "as_json_", is_flag=True, help="Print one JSON document for a program to read.")
 
 
 def _a_number(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
@@ -129,7 +103,7 @@ def _a_number(_ctx: click.Context, _param: click.Parameter, value: float | None)
     callback=_a_number,
     help="Pace virtual time: virtual seconds a second.",
 )
-@_json
+@JSON
 def run(
     runbooks: tuple[str, ...],
     rig_path: Path,
@@ -140,12 +114,18 @@ def run(
     speed: float | None,
     as_json_: bool,
 ) -> None:
-    """Run RUNBOOKS (names in ./runbooks, or paths) on a rig, in this order."""
+    """Run RUNBOOKS (names in ./runbooks, or paths) on a rig, in this order.
+
+    If an engine serves the rig (`hilbench serve`), it runs them.
+    """
+    if (code := cli_service.run_there(rig_path, runbooks, as_json_)) is not None:
+        sys.exit(code)
     from bench import runner
     from bench.terminal import Silent, TablePrinter, TerminalOperator
 
     rig, planned = runner.prepare(rig_path, runbooks)
-    options = runner.RunOptions(out, state_folder(), seed, faults, realtime, speed)
+    tell = partial(click.echo, err=True)
+    options = runner.RunOptions(out, state_folder(), seed, faults, realtime, speed, tell)
     reporter = Silent() if as_json_ else TablePrinter(sys.stdout)
     finished = runner.execute(rig, planned, options, TerminalOperator(), reporter)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -154,15 +134,15 @@ def run(
     code = runner.overall_exit_code(finished, len(planned))
     reports = [(item, _verify(item.bundle, own=True)) for item in finished]
     if any(report.problem for _, report in reports):
-        code = max(code, _EXIT_UNDECIDED)
+        code = max(code, UNDECIDED)
     if as_json_:
         runs = [runner.as_json(item) | {"evidence": report.level.value} for item, report in reports]
-        _say(json.dumps({"exit_code": code, "runs": runs}, indent=2))
+        say(json.dumps({"exit_code": code, "runs": runs}, indent=2))
     else:
-        _say("\nEvidence")
+        say("\nEvidence")
         for item, report in reports:
-            _say(f"  {item.result.verdict.value:9}  {item.bundle}  {report.problem or report.level.value}")
-        _say(f"  signed by {runner.bench_key(options.state).fingerprint}, this bench's own key")
+            say(f"  {item.result.verdict.value:9}  {item.bundle}  {report.problem or report.level.value}")
+        say(f"  signed by {runner.bench_key(options.state).fingerprint}, this bench's own key")
     sys.exit(code)
 
 
@@ -177,7 +157,7 @@ def _verify(bundle: Path, trusted: tuple[str, ...] = (), *, own: bool = False) -
 @main.command("plan")
 @click.argument("runbooks", nargs=-1, required=True)
 @click.option("--rig", "rig_path", type=RIG, required=True, help="The rig file.")
-@_json
+@JSON
 def plan_command(runbooks: tuple[str, ...], rig_path: Path, as_json_: bool) -> None:
     """Say what RUNBOOKS would do on a rig, and touch nothing."""
     from dataclasses import asdict
@@ -188,22 +168,22 @@ def plan_command(runbooks: tuple[str, ...], rig_path: Path, as_json_: bool) -> N
     _, planned = runner.prepare(rig_path, runbooks)
     if as_json_:
         plans = [asdict(plan) | {"usual_s": plan.usual_s, "longest_s": plan.longest_s} for _, plan in planned]
-        _say(json.dumps({"plans": plans}, indent=2))
+        say(json.dumps({"plans": plans}, indent=2))
         return
     for _, plan in planned:
-        _say(f"{plan.runbook}  {plan.title}  (on {plan.rig})")
+        say(f"{plan.runbook}  {plan.title}  (on {plan.rig})")
         for step in plan.steps:
             times = f"{format_duration(step.usual_s):>11}  {format_duration(step.longest_s):>11}"
-            _say(f"  {times}  {step.group:12}  {step.user or '':3}  {step.name}: {step.act}")
-        _say(f"  takes about {format_duration(plan.usual_s)}, at most {format_duration(plan.longest_s)}")
+            say(f"  {times}  {step.group:12}  {step.user or '':3}  {step.name}: {step.act}")
+        say(f"  takes about {format_duration(plan.usual_s)}, at most {format_duration(plan.longest_s)}")
         if plan.highest_v is not None:
-            _say(f"  voltage from {plan.lowest_v:g} V to {plan.highest_v:g} V")
+            say(f"  voltage from {plan.lowest_v:g} V to {plan.highest_v:g} V")
         if plan.outage_s:
-            _say(f"  longest outage {format_duration(plan.outage_s)}")
+            say(f"  longest outage {format_duration(plan.outage_s)}")
         for cover in plan.covers:
-            _say(f"  covers {cover}")
+            say(f"  covers {cover}")
         for note in plan.notes:
-            _say(f"  note: {note}")
+            say(f"  note: {note}")
 
 
 @main.command()
@@ -211,7 +191,7 @@ def plan_command(runbooks: tuple[str, ...], rig_path: Path, as_json_: bool) -> N
 @click.option("--as", "folder", type=click.Path(path_type=Path), help="Write a rig file, keys and certificates here.")
 @_seed
 @_fault
-@_json
+@JSON
 def emulate(rig_path: Path, folder: Path | None, seed: int | None, faults: tuple[str, ...], as_json_: bool) -> None:
     """Run the emulated world of RIG as a process of its own, in real time, until Ctrl-C.
 
@@ -231,16 +211,16 @@ def rig() -> None:
 @rig.command("check")
 @click.argument("rig_path", metavar="RIG", type=RIG)
 @click.option("--offline", is_flag=True, help="Read the files only; connect to nothing.")
-@_json
+@JSON
 def rig_check(rig_path: Path, offline: bool, as_json_: bool) -> None:
     """Check a rig file, connect to every device, and say what protects the bench."""
     from bench.rig_check import check
 
     report = check(rig_path, state_folder(), offline=offline)
     if as_json_:
-        _say(json.dumps(report.as_json(), indent=2))
+        say(json.dumps(report.as_json(), indent=2))
     else:
-        _say("\n".join(report.lines()))
+        say("\n".join(report.lines()))
     sys.exit(report.exit_code)
 
 
@@ -248,6 +228,8 @@ def rig_check(rig_path: Path, offline: bool, as_json_: bool) -> None:
 @click.argument("rig_path", metavar="RIG", type=RIG)
 def rig_park(rig_path: Path) -> None:
     """Bring a rig back to its park state after an abort made it safe. Exit code 4 if it does not confirm."""
+    if (code := cli_service.park_there(rig_path)) is not None:
+        sys.exit(code)
     from bench.rig_park import park
 
     report = park(rig_path, state_folder())
@@ -260,7 +242,7 @@ def rig_park(rig_path: Path) -> None:
 @click.option(
     "--trust", "trusted", multiple=True, metavar="FINGERPRINT", help="Fingerprint of a bench's key; repeatable."
 )
-@_json
+@JSON
 def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], as_json_: bool) -> None:
     """Check evidence offline: every file, the journal's chain, the signature. Exit code 1 if anything is wrong."""
     reports = [(bundle, _verify(bundle, trusted)) for bundle in bundles]
@@ -270,10 +252,10 @@ def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], as_json_: bool) 
         documents = [
             {"bundle": str(bundle)} | asdict(report) | {"compliance": report.compliance} for bundle, report in reports
         ]
-        _say(json.dumps(documents, indent=2))
+        say(json.dumps(documents, indent=2))
     else:
         for bundle, report in reports:
-            _say(f"{bundle}: {report}")
+            say(f"{bundle}: {report}")
     sys.exit(1 if any(report.problem for _, report in reports) else 0)
 
 
@@ -286,7 +268,7 @@ def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], as_json_: bool) 
     type=click.Path(path_type=Path),
     help="Verify signatures with the certificates there: EUI-ds.pem and so on.",
 )
-@_json
+@JSON
 def decode_command(message: str, folder: Path | None, as_json_: bool) -> None:
     """Explain a GBCS or DUIS message: binary, hexadecimal text, base64 or XML.
 
@@ -303,11 +285,13 @@ def decode_command(message: str, folder: Path | None, as_json_: bool) -> None:
     try:
         decoded = decode(read_input(message, sys.stdin.buffer), certificates)
     except CodecError as error:
-        _fail(error, _EXIT_USAGE)
+        _fail(error, USAGE)
         return
-    _say(json.dumps(decoded.as_json(), indent=2) if as_json_ else "\n".join(decoded.lines()))
+    say(json.dumps(decoded.as_json(), indent=2) if as_json_ else "\n".join(decoded.lines()))
     sys.exit(decoded.exit_code)
 
+
+cli_service.add_to(main)
 
 if __name__ == "__main__":
     main()

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import ctypes.util
+import functools
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from bench.errors import ClockError
@@ -130,6 +132,20 @@ def read_synchronisation() -> Synchronisation:
     result = int(_libc.ntp_adjtime(ctypes.byref(state)))
     unsynchronised = result < 0 or result == _TIME_ERROR or bool(state.status & _STA_UNSYNC)
     return Synchronisation(not unsynchronised, 0 if unsynchronised else int(state.maxerror) * 1000)
+
+
+@functools.cache
+def boot_id() -> str:
+    """What tells this boot of the machine, and so its monotonic clock, from the next.
+
+    Raises:
+        ClockError: the kernel does not say.
+    """
+    path = Path("/proc/sys/kernel/random/boot_id")
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise ClockError(f"one boot of this machine cannot be told from the next: {error}", where=str(path)) from None
 
 
 class RealClock:

@@ -17,6 +17,7 @@ from bench.clock import ClockKind, Instant
 from bench.errors import BenchError, ClockError, LimitExceeded, UnsafeError
 from bench.expectations import StepWatch, first_problem
 from bench.monitors import Monitors
+from bench.pause import Pause
 from bench.quantities import format_duration
 from bench.request_params import NothingSaved
 from bench.rig import RigSession
@@ -85,6 +86,9 @@ class Engine:
         runbook: what to do; it has been planned, so it is within the limits.
         operator: who answers its questions.
         barrier: returns when all that was emitted is on disk; awaited after every step.
+
+    Attributes:
+        pause: holds the run between two steps.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class Engine:
         self._runbook = runbook
         self._stage = Stage(session, operator)
         self._barrier = barrier
+        self.pause = Pause(session.stream)
         self._watches: list[StepWatch] = []
         self._watch: StepWatch | None = None
         self._loose: list[Sighting] = []
@@ -255,6 +260,7 @@ class Engine:
 
     async def _step(self, group: str, placed: Placed) -> StepResult:
         step, clock = placed.step, self._session.clock
+        await self.pause.passed()
         began = clock.now()
         self._session.stream.emit(
             "engine",

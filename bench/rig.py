@@ -127,9 +127,15 @@ def build_emulation(rig: Rig, clock: Clock, *, seed: int | None, faults: Sequenc
 
 
 def build_drivers(
-    rig: Rig, settings: Mapping[str, Mapping[str, Any]], stream: EventStream, parties: Parties, counters: Counters
+    rig: Rig,
+    settings: Mapping[str, Mapping[str, Any]],
+    stream: EventStream,
+    parties: Parties,
+    counters: Counters,
+    *,
+    only: Collection[str] | None = None,
 ) -> dict[str, AnyDriver]:
-    """Make the rig's drivers, opening nothing.
+    """Make the rig's drivers, or only some of them, opening nothing.
 
     Raises:
         UsageError: with every mistake in every device's section, and two devices on one resource.
@@ -138,6 +144,8 @@ def build_drivers(
     mistakes: list[str] = []
     holders: dict[str, tuple[str, str]] = {}
     for name, section in rig.file.devices.items():
+        if only is not None and name not in only:
+            continue
         try:
             cls = driver_class(rig, name)
         except UsageError as error:
@@ -298,9 +306,7 @@ async def open_rig(
                 await world.start()
             parties = world.parties if world is not None else load_parties(rig)
             settings = world.settings if world is not None else {}
-            drivers = build_drivers(rig, settings, stream, parties, counters)
-            if only is not None:
-                drivers = {name: driver for name, driver in drivers.items() if name in only}
+            drivers = build_drivers(rig, settings, stream, parties, counters, only=only)
             session = RigSession(rig, stream, drivers, parties, Ledger(folder / "seen.jsonl"))
             try:
                 await session.connect()

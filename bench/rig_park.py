@@ -6,11 +6,14 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench import stopped
 from bench.clock import RealClock
 from bench.errors import UsageError
 from bench.events import Event
+from bench.lease import Lease
 from bench.rig import open_rig
 from bench.rig_file import Rig, load_rig
+from bench.rig_state import state_of
 from bench.safety import reach
 
 
@@ -44,8 +47,18 @@ def park(path: Path, state: Path) -> ParkReport:
 
 
 async def _park(rig: Rig, state: Path) -> ParkReport:
-    report = ParkReport()
+    folder, report = state_of(rig, state), ParkReport()
+    lease = Lease.take(folder, "park")
+    try:
+        await _bring_back(rig, state, report)
+    finally:
+        lease.release()
+    if report.confirmed:
+        stopped.clear(folder)
+    return report
 
+
+async def _bring_back(rig: Rig, state: Path, report: ParkReport) -> None:
     def note(event: Event) -> None:
         if event.kind in ("park", "safe") and event.data["state"] in ("done", "unconfirmed"):
             what = event.data.get("action") or f"NOT CONFIRMED: {event.data['reason']}"
@@ -59,4 +72,3 @@ async def _park(rig: Rig, state: Path) -> ParkReport:
         if not report.confirmed:
             unsafe = await reach(session, "safe", rig.file.safe)
             report.lines.append("THE SAFE STATE WAS NOT CONFIRMED" if unsafe else "the rig is in its safe state")
-    return report

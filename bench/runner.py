@@ -7,29 +7,24 @@ is found before the first one runs.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
-import shutil
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bench.clock import Clock, RealClock, VirtualClock
-from bench.durable import StorageError
-from bench.engine import Engine, RunResult
 from bench.errors import BenchError, UsageError
-from bench.events import Event
-from bench.evidence.bundle import BundleWriter
 from bench.evidence.keys import BenchKey
-from bench.evidence.redact import Redactor
+from bench.holding import held
+from bench.one_run import Finished, Reporter, RigRunner
 from bench.planner import Plan, plan
-from bench.rig import RigSession, dut_summary, open_rig
+from bench.rig import open_rig
 from bench.rig_file import Rig, load_rig
 from bench.runbook import Runbook, find_runbook, load_runbook
 from bench.verbs import Operator
-from bench.verdict import EXIT_UNDECIDED, Verdict, exit_code
+from bench.verdict import EXIT_UNDECIDED, Verdict
 from bench.virtual_time import VirtualLoop, check_poll_readiness
 
 
@@ -44,6 +39,7 @@ class RunOptions:
         faults: faults for the emulated world.
         realtime: do not use virtual time on an emulated rig.
         speed: virtual seconds a second, for people to watch; None for as fast as it goes.
+        say: told what is done to a rig before the first run, if anything has to be.
     """
 
     out: Path
@@ -52,35 +48,7 @@ class RunOptions:
     faults: Sequence[str] = ()
     realtime: bool = False
     speed: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A finished run and its evidence."""
-
-    result: RunResult
-    plan: Plan
-    bundle: Path
-    body_hash: str
-    duration_s: float
-
-    @property
-    def exit_code(self) -> int:
-        """What the run alone would exit with."""
-        return exit_code(self.result.verdict, safe=self.result.safe)
-
-
-class Reporter(Protocol):
-    """Who is told what happens, while it happens."""
-
-    def begin(self, plan: Plan, clock: Clock) -> None:
-        """A run begins."""
-
-    def event(self, event: Event) -> None:
-        """Something happened in it."""
-
-    def end(self, finished: Finished) -> None:
-        """It ended, and its evidence is sealed."""
+    say: Callable[[str], None] = lambda _text: None
 
 
 def bench_key(state: Path) -> BenchKey:
@@ -141,14 +109,16 @@ async def run_all(
     key = bench_key(options.state)
     interrupt = _Interrupt()
     with interrupt.handlers():
-        async with open_rig(
-            rig, make_clock(), seed=options.seed, faults=options.faults, state=options.state
-        ) as session:
-            interrupt.starting = False
+        async with (
+            held(rig, options.state, "run", on_lost=interrupt.stop, say=options.say),
+            open_rig(rig, make_clock(), seed=options.seed, faults=options.faults, state=options.state) as session,
+        ):
+            runs = RigRunner(session, options.out, key, seed=options.seed, faults=options.faults)
+            interrupt.runs = runs
             for runbook, its_plan in planned:
                 if interrupt.came:
                     break
-                finished.append(await _run_one(session, runbook, its_plan, options, key, operator, reporter, interrupt))
+                finished.append(await runs.run(runbook, its_plan, operator, reporter))
                 if not finished[-1].result.parked:
                     # Whatever comes next would be judged on a rig that is not as a run has to find it.
                     break
@@ -172,19 +142,20 @@ class _Interrupt:
 
     def __init__(self) -> None:
         self.came = False
-        self.starting = True
-        self.engine: Engine | None = None
+        self.runs: RigRunner | None = None
         self._task = asyncio.current_task()
 
-    def _on_signal(self, name: str) -> None:
+    def stop(self, reason: str) -> None:
+        """Abort: for this reason nobody may go on."""
         self.came = True
-        if self.engine is not None:
-            self.engine.abort(name)
-        elif self.starting and self._task is not None:
-            self._task.cancel()
+        if self.runs is None:
+            if self._task is not None:
+                self._task.cancel()
+        elif self.runs.engine is not None:
+            self.runs.engine.abort(reason)
 
     def handlers(self) -> _Handlers:
-        return _Handlers(self._on_signal)
+        return _Handlers(self.stop)
 
 
 class _Handlers:
@@ -200,93 +171,6 @@ class _Handlers:
         loop = asyncio.get_running_loop()
         loop.remove_signal_handler(signal.SIGINT)
         loop.remove_signal_handler(signal.SIGTERM)
-
-
-async def _run_one(
-    session: RigSession,
-    runbook: Runbook,
-    its_plan: Plan,
-    options: RunOptions,
-    key: BenchKey,
-    operator: Operator,
-    reporter: Reporter,
-    interrupt: _Interrupt,
-) -> Finished:
-    rig = session.rig
-    writer = _open_bundle(session, runbook, options.out, key)
-    try:
-        writer.add("rig.yaml", rig.document.text.encode())
-        writer.add("duts.yaml", rig.dut_document.text.encode(), redact=True)
-        for document in runbook.documents:
-            folder = "runbook" if document is runbook.documents[0] else "runbook/procedures"
-            writer.add(f"{folder}/{document.path.name}", document.text.encode())
-    except BenchError:
-        # Nothing has happened yet that this would be evidence of.
-        writer.abandon()
-        shutil.rmtree(writer.path, ignore_errors=True)
-        raise
-    unsubscribe = session.stream.subscribe(reporter.event)
-    reporter.begin(its_plan, session.clock)
-    began = session.clock.now()
-    try:
-        session.stream.emit("engine", "run", _run_header(session, runbook, options))
-        engine = interrupt.engine = Engine(session, runbook, operator=operator, barrier=writer.barrier)
-        result = await engine.run()
-    except BaseException:
-        writer.abandon()
-        raise
-    finally:
-        interrupt.engine = None
-        unsubscribe()
-    session.stream.emit("engine", "run", _run_footer(result))
-    manifest = await writer.close()
-    duration_s = (session.clock.now().mono_ns - began.mono_ns) / 1e9
-    finished = Finished(result, its_plan, writer.path, manifest.body, duration_s)
-    reporter.end(finished)
-    return finished
-
-
-def _run_header(session: RigSession, runbook: Runbook, options: RunOptions) -> dict[str, Any]:
-    rig = session.rig
-    return {
-        "state": "start",
-        "runbook": runbook.name,
-        "title": runbook.title,
-        "rig": rig.name,
-        "clock": session.clock.kind.value,
-        "emulated": rig.emulated or rig.file.emulated_elsewhere,
-        "duts": dut_summary(rig.duts),
-        "users": {name: str(user.eui) for name, user in session.parties.users.items()},
-        "seed": options.seed,
-        "faults": list(options.faults),
-    }
-
-
-def _run_footer(result: RunResult) -> dict[str, Any]:
-    return {
-        "state": "end",
-        "verdict": result.verdict.value,
-        "reason": result.reason,
-        "safe": result.safe,
-        "findings": result.findings,
-    }
-
-
-def _open_bundle(session: RigSession, runbook: Runbook, out: Path, key: BenchKey) -> BundleWriter:
-    """Begin a run's evidence under a name that is new, though another process may take one at the same moment.
-
-    The name has the wall clock's time even for a virtual run, since its own clock always begins alike.
-    """
-    stem = f"{RealClock().now().utc:%Y%m%dT%H%M%SZ}-{runbook.name}"
-    redactor = Redactor.of(session.parties)
-    for number in itertools.count(1):
-        name = stem if number == 1 else f"{stem}-{number}"
-        try:
-            return BundleWriter.open(out, name, session.stream, key=key, redactor=redactor)
-        except StorageError as error:
-            if not isinstance(error.__cause__, FileExistsError) or not (out / name).is_dir():
-                raise
-    raise AssertionError("there is always another number")
 
 
 def overall_exit_code(finished: Sequence[Finished], expected: int) -> int:

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from bench.clock import Clock
+from bench.clock import Clock, ClockKind
 from bench.errors import UsageError
 from bench.events import Event
+from bench.one_run import Finished
 from bench.planner import Plan
 from bench.quantities import format_duration
-from bench.runner import Finished
 from bench.verdict import Verdict
 from bench.virtual_time import VirtualLoop
 
@@ -37,9 +37,17 @@ class TablePrinter:
 
     def begin(self, plan: Plan, clock: Clock) -> None:
         """Print the heading of a run."""
-        self._began_ns = clock.now().mono_ns
-        time = "virtual time" if clock.kind.value == "virtual" else "real time"
-        self._print(f"\n{self._paint(plan.runbook, '1')}  {plan.title}  ({plan.rig}, {time})")
+        self.heading(plan.runbook, plan.title, plan.rig, clock.kind)
+        self.began(clock.now().mono_ns)
+
+    def began(self, mono_ns: int) -> None:
+        """Count times from this moment on."""
+        self._began_ns = mono_ns
+
+    def heading(self, runbook: str, title: str, rig: str, kind: ClockKind) -> None:
+        """Print the heading of a run."""
+        time = "virtual time" if kind is ClockKind.VIRTUAL else "real time"
+        self._print(f"\n{self._paint(runbook, '1')}  {title}  ({rig}, {time})")
         self._print(f"  {'at':>11}  {'took':>11}  {'':4}  {'':8}  {'as':3}  step")
 
     def event(self, event: Event) -> None:

@@ -1,0 +1,198 @@
+"""The command line of the engine service: `serve`, and the commands that are clients of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli_common import JSON, RIG, UNDECIDED, UNSAFE, say, state_folder
+
+if TYPE_CHECKING:
+    from bench.service.client import EngineClient
+
+_who = click.option("--who", default="", help="Who acts, for the record; the user of this process unless given.")
+_rig = click.argument("rig_path", metavar="RIG", type=RIG)
+
+
+def _socket(rig_path: Path) -> Path:
+    from bench.rig_file import load_rig
+    from bench.rig_state import state_of
+    from bench.service.address import socket_path
+
+    return socket_path(state_of(load_rig(rig_path), state_folder()))
+
+
+def _with_engine(rig_path: Path, who: str, act: Callable[[EngineClient], Awaitable[Any]]) -> Any:
+    from bench.service.client import connected
+
+    async def whole() -> Any:
+        async with connected(_socket(rig_path), who=who) as client:
+            return await act(client)
+
+    return asyncio.run(whole())
+
+
+@click.command()
+@_rig
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="evidence", show_default=True)
+def serve(rig_path: Path, out: Path) -> None:
+    """Hold RIG and carry out what clients ask for, until Ctrl-C: `run`, `attach`, `abort`, the TUI ..."""
+    from bench.service.process import serve as serve_rig
+
+    serve_rig(rig_path, out, state_folder(), say)
+
+
+@click.command()
+@_rig
+@JSON
+def status(rig_path: Path, as_json_: bool) -> None:
+    """Say what the engine of RIG is doing."""
+
+    async def ask(client: EngineClient) -> dict[str, Any]:
+        return await client.call("status")
+
+    found = _with_engine(rig_path, "", ask)
+    say(json.dumps(found, indent=2) if as_json_ else "\n".join(status_lines(found)))
+
+
+def status_lines(found: Mapping[str, Any]) -> list[str]:
+    """The state of an engine for people."""
+    lines = [f"{found['rig']}: {found['state']} ({found['clock']} time, process {found['pid']})"]
+    run = found["run"]
+    if run is not None:
+        held = ", PAUSED" if run["paused"] else ""
+        lines.append(f"  running  {run['runbook']}: {run['step'] or 'between steps'}{held}")
+    lines.extend(f"  waiting  {each['runbook']}" for each in found["waiting"])
+    for prompt in found["prompts"]:
+        lines.append(f"  asks     {prompt['text']} [{'/'.join(prompt['choices'])}]")
+        lines.append(f"           hilbench answer RIG {prompt['prompt']} {prompt['choices'][0]}")
+    for done in found["done"][-10:]:
+        verdict = done.get("verdict", "not run")
+        lines.append(
+            f"  {verdict:9}  {done['runbook']}  {done.get('bundle', '')}  {done.get('reason') or done['error']}"
+        )
+    return [line.rstrip() for line in lines]
+
+
+def _act(name: str, explanation: str, done: str) -> click.Command:
+    """A command that takes nothing but the rig."""
+
+    @click.command(name, help=explanation)
+    @_rig
+    @_who
+    def command(rig_path: Path, who: str) -> None:
+        _with_engine(rig_path, who, lambda client: client.call(name))
+        say(done)
+
+    return command
+
+
+@click.command()
+@_rig
+@_who
+def estop(rig_path: Path, who: str) -> None:
+    """Bring RIG to its safe state at once, whatever is going on. Exit code 4 if that is not confirmed."""
+    result = _with_engine(rig_path, who, lambda client: client.call("estop"))
+    say("the rig is safe" if result["confirmed"] else "THE SAFE STATE IS NOT CONFIRMED: look at the bench")
+    sys.exit(0 if result["confirmed"] else UNSAFE)
+
+
+@click.command()
+@_rig
+@click.argument("prompt", type=int)
+@click.argument("choice")
+@_who
+def answer(rig_path: Path, prompt: int, choice: str, who: str) -> None:
+    """Answer question number PROMPT of a runbook with CHOICE; `status` shows what is asked."""
+    _with_engine(rig_path, who, lambda client: client.call("answer", prompt=prompt, choice=choice))
+    say("answered")
+
+
+@click.command()
+@_rig
+@click.option("--json", "as_json_", is_flag=True, help="Print every event as the engine sends it.")
+def attach(rig_path: Path, as_json_: bool) -> None:
+    """Watch what the engine of RIG does, until Ctrl-C; the run is not disturbed."""
+    from bench.service.follow import Follower
+
+    follower = Follower(sys.stdout, as_json=as_json_)
+    _with_engine(rig_path, "", lambda client: follower.watch(client, until=None))
+
+
+def run_there(rig_path: Path, runbooks: tuple[str, ...], as_json: bool) -> int | None:
+    """Let the engine that serves a rig run runbooks; the exit code, or None where no engine serves it."""
+    from bench.service.follow import Follower
+
+    if not _socket(rig_path).exists():
+        return None
+    follower = Follower(sys.stdout, as_json=as_json)
+
+    # The engine has another working folder.
+    names = [str(Path(name).absolute()) if Path(name).suffix else name for name in runbooks]
+
+    async def go(client: EngineClient) -> int:
+        await client.call("subscribe")
+        jobs = (await client.call("run", runbooks=names))["jobs"]
+        say(f"the engine of this rig (process {client.hello['pid']}) runs it; Ctrl-C leaves it running")
+        done = await follower.watch(client, until=set(jobs))
+        codes = {"passed": 0, "failed": 1}
+        found = [codes.get(each.get("verdict", ""), UNDECIDED) for each in done]
+        if any(each.get("safe") is False for each in done):
+            return UNSAFE
+        return max(found, default=UNDECIDED)
+
+    return int(_with_engine(rig_path, "", go))
+
+
+def park_there(rig_path: Path) -> int | None:
+    """Let the engine that serves a rig park it; the exit code, or None where no engine serves it."""
+    if not _socket(rig_path).exists():
+        return None
+    state = _with_engine(rig_path, "", lambda client: client.call("park"))["state"]
+    say(f"the engine of this rig parked it: {state}")
+    return 0
+
+
+@click.group()
+def lease() -> None:
+    """Who holds a rig."""
+
+
+@lease.command("show")
+@_rig
+def lease_show(rig_path: Path) -> None:
+    """Say who holds RIG."""
+    from bench.lease import holder_of
+    from bench.rig_file import load_rig
+    from bench.rig_state import state_of
+
+    holder = holder_of(state_of(load_rig(rig_path), state_folder()))
+    if holder is None:
+        say("nobody holds the rig")
+    else:
+        say(f"held by {holder}" + (": expired; whoever takes the rig makes it safe first" if holder.expired else ""))
+
+
+@lease.command("take")
+@_rig
+def lease_take(rig_path: Path) -> None:
+    """Take RIG away from whoever holds it: his run is aborted, the rig made safe and parked, and given back."""
+    from bench.service.process import take_over
+
+    say(take_over(rig_path, state_folder()))
+
+
+def add_to(main: click.Group) -> None:
+    """Give a program these commands."""
+    for command in (serve, status, estop, answer, attach, lease):
+        main.add_command(command)
+    main.add_command(_act("pause", "Hold the run on RIG before its next step.", "held before the next step"))
+    main.add_command(_act("resume", "Let a held run on RIG go on.", "it goes on"))
+    main.add_command(_act("abort", "Abort the run on RIG: it goes to its safe state.", "aborted"))
+    main.add_command(_act("stop", "End the engine of RIG, if no run is going on.", "the engine ends"))

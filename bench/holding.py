@@ -1,0 +1,71 @@
+"""Holding a rig: nobody stopped it, nobody else has it, a guard watches, and its state is known."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bench import stopped
+from bench.clock import RealClock
+from bench.errors import UnsafeError
+from bench.guard import guarded
+from bench.lease import Lease
+from bench.rig import open_rig
+from bench.rig_file import Rig
+from bench.rig_state import state_of
+from bench.safety import reach
+
+
+@asynccontextmanager
+async def held(
+    rig: Rig, state: Path, what: str, *, on_lost: Callable[[str], None], say: Callable[[str], None]
+) -> AsyncIterator[None]:
+    """Hold a rig of real devices, or of a world in another process.
+
+    A rig whose world is inside this process begins and ends with it: nothing is held.
+
+    Args:
+        rig: which.
+        state: the bench's state folder.
+        what: what for, for those who find the rig taken.
+        on_lost: told if the lease or the guard is lost; the rig must be made safe and left then.
+        say: told what is done to a rig that its last holder left in nobody knows what state.
+
+    Raises:
+        UsageError: somebody stopped the rig, and nobody has parked it since.
+        HeldElsewhere: another process holds it.
+        UnsafeError: it was left in an unknown state, and did not become safe.
+        DeviceLost: what makes it safe could not be reached.
+    """
+    if rig.emulated:
+        yield
+        return
+    folder = state_of(rig, state)
+    stopped.check(folder)
+    lease = Lease.take(folder, what)
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(lease.kept(on_lost))
+        await stack.enter_async_context(guarded(rig, folder, on_lost))
+        if lease.abandoned is not None:
+            await recover(rig, state, f"the rig was never given back by {lease.abandoned}", say)
+        yield
+
+
+async def recover(rig: Rig, state: Path, why: str, say: Callable[[str], None]) -> None:
+    """Make a rig safe whose last holder left it in nobody knows what state, and park it.
+
+    Raises:
+        UnsafeError: it did not confirm.
+        DeviceLost: what makes it safe could not be reached.
+    """
+    say(f"{why}: it is brought to its safe state, then to its park state")
+    # Without supply a meter's console is silent too: only what makes the rig safe has to answer.
+    needed = {action.device for action in (*rig.file.park.actions, *rig.file.safe.actions)}
+    async with open_rig(rig, RealClock(), state=state, only=needed) as session:
+        unconfirmed = await reach(session, "safe", rig.file.safe)
+        if not unconfirmed:
+            unconfirmed = await reach(session, "park", rig.file.park)
+    if unconfirmed:
+        raise UnsafeError(f"{why}, and it did not confirm: {'; '.join(unconfirmed)}", next_step="Look at the bench")

@@ -1,0 +1,141 @@
+"""The process of `hilbench serve`: lease, guard, rig, socket and service, brought up and taken down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.clock import RealClock
+from bench.errors import BenchError, DeviceLost, UnsafeError
+from bench.holding import held, recover
+from bench.lease import BEAT_S, Lease, holder_of
+from bench.one_run import RigRunner
+from bench.rig import RigSession, open_rig
+from bench.rig_file import Rig, load_rig
+from bench.rig_state import state_of
+from bench.runner import bench_key
+from bench.service.address import socket_path
+from bench.service.server import EngineService, listening
+
+_LETTING_GO_S = 5.0
+_PATIENCE_S, _AGAIN_S = 120.0, 5.0
+
+
+def serve(rig_path: Path, out: Path, state: Path, say: Callable[[str], None]) -> None:
+    """Hold a rig and serve its clients until one of them says `stop`, or SIGINT or SIGTERM comes.
+
+    A signal aborts the run that is going on: the rig is in its safe state when this returns.
+
+    Raises:
+        HeldElsewhere: another process holds the rig.
+        UnsafeError: the rig was to be made safe, and did not confirm it.
+        BenchError: the rig could not be brought up, or evidence could not be written.
+    """
+    rig = load_rig(rig_path)
+    asyncio.run(_serve(rig, out, state, say))
+
+
+class _Ending:
+    """Why and how the engine ends before somebody says `stop`: a signal, or a lease or guard that is lost.
+
+    Attributes:
+        lost: why the rig is no longer to be used; empty after a signal.
+    """
+
+    def __init__(self) -> None:
+        self.lost = ""
+        self.service: EngineService | None = None
+        self._main = asyncio.current_task()
+
+    def on_signal(self, name: str) -> None:
+        """Abort what is going on, and end."""
+        if self.service is not None:
+            self.service.end(name)
+        elif self._main is not None:
+            self._main.cancel()
+
+    def on_lost(self, why: str) -> None:
+        """The same, and say why at the end."""
+        self.lost = self.lost or why
+        self.on_signal(why)
+
+
+async def _serve(rig: Rig, out: Path, state: Path, say: Callable[[str], None]) -> None:
+    folder, ending = state_of(rig, state), _Ending()
+    loop = asyncio.get_running_loop()
+    for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
+        loop.add_signal_handler(number, ending.on_signal, name)
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(held(rig, state, "serve", on_lost=ending.on_lost, say=say))
+            session = await _bring_up(stack, rig, state, say)
+            service = ending.service = EngineService(session, RigRunner(session, out, bench_key(state)), folder)
+            path = str(socket_path(folder))
+            async with listening(service, path):
+                say(f"{rig.name} is served at {path} until Ctrl-C or `hilbench stop`")
+                await service.work()
+        if service.unsafe:
+            raise UnsafeError("the safe state of the rig was not confirmed", next_step="Look at the bench")
+    except asyncio.CancelledError:
+        say("ended before the rig was up")
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+    if ending.lost:
+        raise BenchError(ending.lost)
+
+
+async def _bring_up(stack: contextlib.AsyncExitStack, rig: Rig, state: Path, say: Callable[[str], None]) -> RigSession:
+    """Connect every device, again and again: after a start of the whole bench they come one by one.
+
+    Raises:
+        DeviceLost: some were still missing after `_PATIENCE_S`.
+    """
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + _PATIENCE_S
+    while True:
+        try:
+            return await stack.enter_async_context(open_rig(rig, RealClock(), state=state))
+        except DeviceLost as error:
+            if loop.time() >= until_s:
+                raise
+            say(f"{error}\nTrying again in {_AGAIN_S:g} s; a rig that was made safe comes back by `hilbench rig park`")
+        await asyncio.sleep(_AGAIN_S)
+
+
+def take_over(rig_path: Path, state: Path) -> str:
+    """Take a rig from whoever holds it, make it safe, park it, and give it back; what was done, in a sentence.
+
+    Raises:
+        UnsafeError: the rig did not confirm its safe state.
+        BenchError: its devices could not be reached.
+    """
+    return asyncio.run(_take_over(load_rig(rig_path), state))
+
+
+async def _take_over(rig: Rig, state: Path) -> str:
+    folder = state_of(rig, state)
+    before = holder_of(folder)
+    if before is None:
+        return "nobody holds the rig"
+    lease = Lease.take(folder, "take over", force=True)
+    try:
+        # His process sees it at its next heartbeat, and needs the time to make the rig safe and to let go of it.
+        async with asyncio.timeout(BEAT_S + rig.file.safe.deadline + _LETTING_GO_S):
+            while before.alive:  # noqa: ASYNC110 - another process has no event to wait for
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        lease.release()
+        raise DeviceLost(
+            f"{before} does not let go of the rig", next_step=f"End process {before.pid}; its guard makes the rig safe"
+        ) from None
+    try:
+        if rig.emulated:
+            return f"taken from {before}; its emulated world ended with it"
+        await recover(rig, state, f"taken from {before}", lambda _text: None)
+    finally:
+        lease.release()
+    return f"taken from {before}; the rig was made safe and is parked"

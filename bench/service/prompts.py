@@ -1,0 +1,69 @@
+"""A runbook's questions, put to whoever is connected; the first answer that is one of the choices counts."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.errors import UsageError
+
+
+@dataclass(slots=True)
+class Prompt:
+    """An open question."""
+
+    number: int
+    text: str
+    choices: tuple[str, ...]
+    answer: asyncio.Future[str]
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """For clients."""
+        return {"prompt": self.number, "text": self.text, "choices": list(self.choices)}
+
+
+class ClientOperator:
+    """An `Operator` whose people are clients: it waits until one of them answers.
+
+    Args:
+        tell: sends a message to every subscriber.
+
+    Attributes:
+        open: the questions that wait for their answers, by number; several where steps run at the same time.
+    """
+
+    def __init__(self, tell: Callable[[Mapping[str, Any]], None]) -> None:
+        self._tell = tell
+        self._numbers = itertools.count(1)
+        self.open: dict[int, Prompt] = {}
+
+    async def ask(self, text: str, choices: Sequence[str]) -> str:
+        """Put a question to everybody who is or will be connected, and wait for one of the choices."""
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        prompt = Prompt(next(self._numbers), text, tuple(choices), answer)
+        self.open[prompt.number] = prompt
+        self._tell({"type": "prompt", "state": "open", **prompt.message})
+        try:
+            return await answer
+        finally:
+            del self.open[prompt.number]
+            self._tell({"type": "prompt", "state": "closed", **prompt.message})
+
+    def answer(self, number: object, choice: object) -> None:
+        """Answer an open question.
+
+        Raises:
+            UsageError: nobody asks that, or the answer is none of the choices.
+        """
+        prompt = self.open.get(number) if isinstance(number, int) else None
+        if prompt is None or prompt.answer.done():
+            raise UsageError(f"no question {number} is open", next_step="See `hilbench status`")
+        if choice not in prompt.choices:
+            raise UsageError(
+                f"{choice!r} is no answer to {prompt.text!r}", next_step=f"Say {' or '.join(prompt.choices)}"
+            )
+        prompt.answer.set_result(str(choice))
