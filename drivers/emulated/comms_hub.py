@@ -155,6 +155,13 @@ class CommsHub:
             self._world.schedule.at(awake_s, lambda: self._hand_over(device, message))
         return True
 
+    def hand_held(self, target: Eui64, message: bytes) -> bytes | None:
+        """Take a command from a hand-held terminal on the HAN, and return what its device answers, if anything."""
+        device = self._devices.get(target)
+        if device is None or not device.powered or not self.on or not self._hears(target):
+            return None
+        return device.receive(message)
+
     def _is_on(self) -> bool:
         return self.on
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bench.clock import Clock
 from bench.eui import Eui64
 from bench.gbcs import catalogue, crypto
-from bench.gbcs.alerts import Alert, Specific, SupplyOutage, build_alert
+from bench.gbcs.alerts import Alert, Asn1Specific, Specific, SupplyOutage, build_alert
 from bench.gbcs.catalogue import Encoding
 from bench.gbcs.message import Framing, Message
 from bench.gbcs.use_cases import UseCase
@@ -274,7 +274,8 @@ class EmulatedDevice(ABC):
         sender: EmulatedDevice = self
         if find("alert-wrong-device", name) and self.neighbours:
             sender = self.neighbours[0]
-        alert = Alert(said, self.clock.utc(), self.encoding, specific)
+        encoding = Encoding.ASN1 if isinstance(specific, Asn1Specific) else self.encoding
+        alert = Alert(said, self.clock.utc(), encoding, specific)
         message = sender.protect_alert(alert, recipient, sender.next_counter())
         if find("alert-bad-signature", name) and message.signature is not None:
             message = replace(message, signature=_flip_last_bit(message.signature))
@@ -289,7 +290,8 @@ class EmulatedDevice(ABC):
             return None
         if isinstance(specific, SupplyOutage):
             specific = SupplyOutage(specific.interrupted - _EARLIER, specific.restored - _EARLIER)
-        alert = Alert(code, self.clock.utc() - _EARLIER, self.encoding, specific)
+        encoding = Encoding.ASN1 if isinstance(specific, Asn1Specific) else self.encoding
+        alert = Alert(code, self.clock.utc() - _EARLIER, encoding, specific)
         counter = self._counter - _EARLIER // timedelta(milliseconds=1)
         return self.protect_alert(alert, recipient, counter).encode()
 

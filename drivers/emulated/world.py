@@ -12,6 +12,7 @@ from bench.clock import Clock
 from bench.errors import UsageError
 from bench.eui import Eui64
 from bench.gbcs.alerts import IntegrityIssue, Specific, SupplyOutage
+from bench.gbcs.message import Message
 from bench.parties import Certificates, DeviceType, Dut, KeyUse, Parties, User
 from drivers.emulated.comms_hub import CommsHub
 from drivers.emulated.dcc import Dcc
@@ -126,6 +127,18 @@ class World:
     def overhear(self, listener: Callable[[bytes], None]) -> None:
         """Be given every frame on the HAN's air, without its FCS."""
         self._on_air.append(listener)
+
+    def deliver_locally(self, payload: bytes) -> bytes | None:
+        """Carry a local command to the HAN by a hand-held terminal, and bring the device's response back.
+
+        Returns:
+            The response; None where no device of the HAN takes the command: it is out of reach, without supply, or
+            does not believe it.
+
+        Raises:
+            GbcsError: it is no GBCS message.
+        """
+        return self.hub.hand_held(Message.parse(payload).recipient, payload)
 
     # Construction
 
