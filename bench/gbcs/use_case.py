@@ -201,7 +201,7 @@ def integer(values: Values, name: str, maximum: int = 0xFFFFFFFF) -> int:
     Raises:
         GbcsError: it is missing or something else.
     """
-    value = _present(values, name)
+    value = present(values, name)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= maximum:
         raise GbcsError(f"{name} is {value!r}", expected=f"a whole number from 0 to {maximum}")
     return value
@@ -213,7 +213,7 @@ def moment(values: Values, name: str) -> datetime:
     Raises:
         GbcsError: it is missing or something else.
     """
-    value = _present(values, name)
+    value = present(values, name)
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise GbcsError(f"{name} is {value!r}", expected="a datetime with its time zone")
     return value
@@ -225,7 +225,7 @@ def device(values: Values, name: str) -> Eui64:
     Raises:
         GbcsError: it is missing or something else.
     """
-    value = _present(values, name)
+    value = present(values, name)
     if not isinstance(value, Eui64):
         raise GbcsError(f"{name} is {value!r}", expected="an Eui64")
     return value
@@ -237,7 +237,7 @@ def octets(values: Values, name: str, length: int | None = None) -> bytes:
     Raises:
         GbcsError: they are missing, something else or of another length. Their content is not shown: it may be secret.
     """
-    value = _present(values, name)
+    value = present(values, name)
     if not isinstance(value, bytes):
         raise GbcsError(f"{name} is a {type(value).__name__}", expected="bytes")
     if length is not None and len(value) != length:
@@ -251,7 +251,7 @@ def digits(values: Values, name: str, length: int) -> bytes:
     Raises:
         GbcsError: it is missing or something else.
     """
-    value = _present(values, name)
+    value = present(values, name)
     if not isinstance(value, str) or len(value) != length or not (value.isascii() and value.isdigit()):
         raise GbcsError(f"{name} is {value!r}", expected=f"{length} digits")
     return value.encode("ascii")
@@ -263,7 +263,7 @@ def choice(values: Values, name: str, names: Mapping[int, str]) -> int:
     Raises:
         GbcsError: the word is missing or none of those in `names`.
     """
-    value = _present(values, name)
+    value = present(values, name)
     for number, word in names.items():
         if word == value:
             return number
@@ -281,7 +281,12 @@ def word(number: int, names: Mapping[int, str], what: str) -> str:
     return names[number]
 
 
-def _present(values: Values, name: str) -> Any:
+def present(values: Values, name: str) -> Any:
+    """Return a value, of whatever type.
+
+    Raises:
+        GbcsError: it is missing.
+    """
     if name not in values:
         raise GbcsError(f"{name} is missing")
     return values[name]
