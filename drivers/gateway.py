@@ -126,6 +126,7 @@ _ALLOWED: Mapping[WebService, tuple[type[duis.ServiceResponse], ...]] = {
         duis.ErrorResponse,
         duis.LocalCommand,
         duis.InventoryResponse,
+        duis.DspResponse,
         duis.OtherServiceResponse,
     ),
 }

@@ -51,7 +51,8 @@ def alert_values(alert: alerts.Alert) -> dict[str, Any]:
         }
     if isinstance(specific, alerts.IntegrityIssue):
         return {"reason": specific.reason, "meaning": specific.meaning}
-    return {"raw": specific.hex()} if specific else {}
+    raw = specific.content if isinstance(specific, alerts.Asn1Specific) else specific
+    return {"raw": raw.hex()} if raw else {}
 
 
 def decode_response(message: Message) -> tuple[dict[str, Any], str]:
