@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import date, time
 from enum import Enum
 from typing import Any
 
@@ -107,7 +107,7 @@ def _plain(value: Any) -> Any:
     """Turn values into what JSON knows."""
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, datetime):
+    if isinstance(value, date | time):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Enum):
         return value.name.lower()

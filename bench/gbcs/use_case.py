@@ -257,6 +257,30 @@ def digits(values: Values, name: str, length: int) -> bytes:
     return value.encode("ascii")
 
 
+def ascii_of(values: Values, name: str, longest: int, shortest: int = 0) -> bytes:
+    """Return the bytes of a text.
+
+    Raises:
+        GbcsError: it is missing, too short or too long, or has other characters.
+    """
+    value = present(values, name)
+    if not isinstance(value, str) or not value.isascii() or not shortest <= len(value) <= longest:
+        raise GbcsError(f"{name} is {value!r}", expected=f"{shortest} to {longest} ASCII characters")
+    return value.encode("ascii")
+
+
+def text_of(octets: bytes, name: str) -> str:
+    """Return the text that bytes stand for.
+
+    Raises:
+        GbcsError: they are not ASCII.
+    """
+    try:
+        return octets.decode("ascii")
+    except UnicodeDecodeError:
+        raise GbcsError(f"{name} is no text", expected="ASCII") from None
+
+
 def choice(values: Values, name: str, names: Mapping[int, str]) -> int:
     """Return the number that stands for a word.
 
