@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from drivers.emulated.dcc import Dcc
 
 _MOST_LOCAL = 256
+_SHOW_NUMBER = "9.1"
+"""The variant whose response tells the User what the meter's display shows now."""
+
 """Local commands whose responses are known when a User returns them; the oldest are forgotten."""
 
 
@@ -170,7 +173,12 @@ class Delivery:
         if order.schedule is not None:
             number, head["request_id"] = order.schedule
         variant = order.request.service_reference_variant
-        self._dcc.mail.respond(variant, duis.GbcsResponse(**head, payload=raw, schedule_id=number))
+        sent = order.use_case.decode_command(order.message.content) if variant == _SHOW_NUMBER else {}
+        shown = sent.get("customer_identification_number") if answered.response.ok else None
+        self._dcc.mail.respond(
+            variant,
+            duis.GbcsResponse(**head, payload=raw, schedule_id=number, customer_identification_number=shown),
+        )
         if not answered.response.ok:
             self._forget_instructions(order)
         for part in self._dcc.parts:

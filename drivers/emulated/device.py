@@ -31,6 +31,9 @@ _F = TypeVar("_F", bound="Function")
 _NO_ANSWER = 13
 """Join result: no answer to the key establishment."""
 
+_FIRST_FIRMWARE = "00000001"
+"""Version of a device whose DUT file names none."""
+
 _EARLIER = timedelta(days=1)
 # What a device says under `alert-wrong-code`: a neighbour of the same criticality and form.
 _NEIGHBOURS = {
@@ -159,6 +162,8 @@ class EmulatedDevice(ABC):
         command: what it is carrying out, or has carried out last; None before the first.
         sender: whose command that is.
     """
+        firmware: version of the firmware in execution, eight hexadecimal digits.
+        wants_alert: whether an alert code is to be sent, as the device is configured.
 
     def __init__(
         self,
@@ -183,6 +188,8 @@ class EmulatedDevice(ABC):
         self.command: Message | None = None
         self.sender: Anchor | None = None
         self._functions: dict[type[Function], Function] = {}
+        self.firmware = dut.firmware or _FIRST_FIRMWARE
+        self.wants_alert: Callable[[int], bool] = lambda code: True
         # Milliseconds of UTC: higher in every new life of the world than in the one before it.
         self._counter = surroundings.clock.now().utc_ns // 1_000_000
         self._last_alert: dict[int, bytes] = {}
@@ -195,6 +202,11 @@ class EmulatedDevice(ABC):
     @property
     @abstractmethod
     def powered(self) -> bool:
+    @property
+    def metering_point(self) -> str | None:
+        """Its MPAN or MPRN; None where it has none."""
+        return self.dut.mpxn
+
         """Whether it is alive."""
 
     def add(self, function: Function) -> None:
@@ -244,7 +256,7 @@ class EmulatedDevice(ABC):
         """Say something, as the faults allow: to whom the catalogue of alerts says, or to somebody in particular."""
         faults, schedule = self.world.faults, self.world.schedule
         name = canonical_code(f"{code:04X}")
-        if faults.find("alert-never", name):
+        if not self.wants_alert(code) or faults.find("alert-never", name):
             return
         raw = self._faulty_alert(code, specific, to or self._recipient(code))
         if raw is None:
@@ -304,7 +316,8 @@ class EmulatedDevice(ABC):
     def protect_alert(self, alert: Alert, recipient: Anchor, counter: int) -> Message:
         """The message of an alert, signed if it is critical and MACed if it is not."""
         entry = catalogue.alert_entry(alert.code)
-        critical = True if entry is None or entry.critical is None else entry.critical
+        configurable = alert.code & 0xFE00 == 0x8000  # GBCS section 16: 0x80.. and 0x81.. are not critical
+        critical = not configurable if entry is None or entry.critical is None else entry.critical
         message = build_alert(
             alert, originator=self.eui, recipient=recipient.eui, originator_counter=counter, critical=critical
         )

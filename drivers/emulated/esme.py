@@ -137,8 +137,9 @@ class Esme(Meter):
         self.mpxn = params["import_mpan"]
         return {}
 
-    def _set_supply(self, state: SupplyState) -> None:
-        super()._set_supply(state)
+    def set_supply(self, state: SupplyState) -> None:
+        """Put the load switch into a state, whoever wants that."""
+        super().set_supply(state)
         self._load_switch.set(state is SupplyState.ENABLED)
 
     def _voltage_changed(self, node: SupplyNode) -> None:

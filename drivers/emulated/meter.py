@@ -42,12 +42,12 @@ class Meter(EmulatedDevice):
 
     def enable_supply(self, _params: Values) -> Values:
         """Close the load switch (7.1)."""
-        self._set_supply(SupplyState.ENABLED)
+        self.set_supply(SupplyState.ENABLED)
         return {}
 
     def disable_supply(self, _params: Values) -> Values:
         """Open the load switch or valve (7.2)."""
-        self._set_supply(SupplyState.DISABLED)
+        self.set_supply(SupplyState.DISABLED)
         self.world.stimulus("disabled")
         return {}
 
@@ -59,7 +59,7 @@ class Meter(EmulatedDevice):
         """
         if self.supply is not SupplyState.DISABLED:
             raise Refused(f"the supply is {self.supply.name.lower()}, not disabled")
-        self._set_supply(SupplyState.ARMED)
+        self.set_supply(SupplyState.ARMED)
         self.world.stimulus("armed")
         self.world.schedule.after(_AFTER_THE_RESPONSE_S, lambda: self.raise_alert(SUPPLY_ARMED))
         return {}
@@ -85,5 +85,11 @@ class Meter(EmulatedDevice):
         """It has become a member of the HAN."""
         self.raise_alert(DEVICE_JOINED)
 
-    def _set_supply(self, state: SupplyState) -> None:
+    def set_supply(self, state: SupplyState) -> None:
+        """Put the load switch or valve into a state, whoever wants that."""
         self.supply = state
+    @property
+    def metering_point(self) -> str | None:
+        """Its MPAN or MPRN as it was set last."""
+        return self.mpxn
+

@@ -149,13 +149,14 @@ def known_to_the_caller(cell: Cell, small: Small) -> dict[str, Any]:
 
 INSTEAD: Mapping[str, Callable[[Cell, Small], dict[str, Any]]] = {
     "6.20.1": lambda cell, small: {"import_mprn": "7412345604"} if cell.role in GAS_ROLES else {},
+    "6.22": lambda cell, small: {"electricity_network_operator_alerts": {}} if cell.role == "ED" else {},
     "8.2": lambda cell, small: {"device_id": DUTS[meter(cell)].eui},
     "8.11": lambda cell, small: {"install_code": CODES[meter(cell)]},
     "12.1": lambda cell, small: {"post_code": "AB1 2CD", "address_identifier": "1"},
 }
 """More parameters, and others than the defaults; what takes the place of a choice's branch leaves the default out."""
 
-INSTEAD_OF = {"6.20.1": ("import_mpan",), "8.2": ("uprn",), "12.1": ("uprn",)}
+INSTEAD_OF = {"6.20.1": ("import_mpan",), "6.22": ("electricity_supplier_alerts",), "8.2": ("uprn",), "12.1": ("uprn",)}
 """Parameters that `INSTEAD` takes the place of, where it gives any."""
 
 
