@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
@@ -26,10 +27,10 @@ from drivers.emulated.schedule import Timer
 if TYPE_CHECKING:
     from drivers.emulated.dcc import Dcc
 
-_MOST_LOCAL = 256
 _SHOW_NUMBER = "9.1"
 """The variant whose response tells the User what the meter's display shows now."""
 
+_MOST_LOCAL = 256
 """Local commands whose responses are known when a User returns them; the oldest are forgotten."""
 
 
@@ -98,6 +99,8 @@ class Delivery:
         self._instructions: dict[tuple[Eui64, int], _Instructions] = {}
         self._local: dict[tuple[Eui64, Eui64, int], Order] = {}
         self._waiting: list[tuple[Eui64, bytes]] = []
+        self._kept: dict[int, tuple[datetime, Order]] = {}
+        self._last_kept = 0
 
     def is_pending(self, key: tuple[Eui64, Eui64, int]) -> bool:
         """Whether a command of this device, originator and counter is awaited."""
@@ -119,10 +122,50 @@ class Delivery:
         self._await_instructions(order)
         self._world.schedule.after(self._world.spec.wan_latency, lambda: self._pass_down(target, raw))
 
-    def hold(self, until: datetime, action: Callable[[], None]) -> None:
-        """Do something at a moment; at once, if that has passed."""
+    def hold(self, until: datetime, order: Order, send: Callable[[Order], None]) -> None:
+        """Keep an order and send it at a moment; at once, if that has passed."""
+        self._last_kept += 1
+        number = self._last_kept
+        self._kept[number] = until, order
+
+        def let_go() -> None:
+            del self._kept[number]
+            send(order)
+
         delay_s = (to_utc_ns(until) - self._world.clock.now().utc_ns) / 1e9
-        self._world.schedule.after(max(0.0, delay_s), action)
+        self._world.schedule.after(max(0.0, delay_s), let_go)
+
+    def save(self) -> dict[str, Any]:
+        """Every order that is not settled, for another life of the world; deadlines as seconds to come."""
+        return {
+            "pending": [(each.order, each.message, each.timeout.left_s) for each in self._pending.values()],
+            "instructions": [(each.order, each.done, each.timeout.left_s) for each in self._instructions.values()],
+            "local": list(self._local.values()),
+            "waiting": self._waiting,
+            "kept": list(self._kept.values()),
+        }
+
+    def load(self, saved: Mapping[str, Any], away_s: float, send: Callable[[Order], None]) -> None:
+        """Go on with the orders of an earlier life that ended `away_s` seconds ago.
+
+        A command that was between DCC and hub goes down once more: a device takes no signed command twice.
+        """
+        after, hub = self._world.schedule.after, self.hub
+        for order, done, left_s in saved["instructions"]:
+            timeout = after(max(0.0, left_s - away_s), partial(self._time_out, order))
+            self._instructions[_instructions_of(order)] = _Instructions(order, timeout, done)
+        self._local = {order.key: order for order in saved["local"]}
+        self._waiting = list(saved["waiting"])
+        for until, order in saved["kept"]:
+            self.hold(until, order, send)
+        for order, raw, left_s in saved["pending"]:
+            timeout = after(max(0.0, left_s - away_s), partial(self._give_up, order.key))
+            self._pending[order.key] = _Pending(order, raw, timeout)
+            target = order.message.recipient
+            if (target, raw) not in self._waiting and hub is not None and not hub.carries(raw, order.key):
+                after(self._world.spec.wan_latency, partial(self._pass_down, target, raw))
+        if hub is not None and hub.on:
+            self.hub_up()
 
     def hand_out(self, order: Order) -> bytes:
         """A command for a User to deliver over the HAN; its response may be returned (8.13)."""
@@ -239,7 +282,7 @@ class Delivery:
         self._forget_instructions(order)
         self._fail(order, "E21" if reached else "E20")
         for part in self._dcc.parts:
-            part.undelivered(order.request, self._user(order), reached)
+            part.undelivered(order, self._user(order), reached)
 
     def _fail(self, order: Order, code: str) -> None:
         head = self._dcc.header(order.request, code)

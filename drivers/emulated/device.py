@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -95,16 +95,19 @@ class DeviceClock:
     Args:
         clock: true time.
         error_s: how far it is ahead at the start; negative for behind.
+
+    Attributes:
+        offset_ns: how far it was put ahead of true time since, beside that error.
     """
 
     def __init__(self, clock: Clock, error_s: float = 0.0) -> None:
         self._clock = clock
         self._fault_ns = round(error_s * 1e9)
-        self._offset_ns = 0
+        self.offset_ns = 0
 
     def utc_ns(self) -> int:
         """UTC as the device has it, nanoseconds."""
-        return self._clock.now().utc_ns + self._offset_ns + self._fault_ns
+        return self._clock.now().utc_ns + self.offset_ns + self._fault_ns
 
     def utc(self) -> datetime:
         """UTC as the device has it."""
@@ -112,11 +115,11 @@ class DeviceClock:
 
     def set(self, utc: datetime) -> None:
         """Set it; an error that was injected stays."""
-        self._offset_ns = to_utc_ns(utc) - self._clock.now().utc_ns
+        self.offset_ns = to_utc_ns(utc) - self._clock.now().utc_ns
 
     def drift(self, offset_s: float) -> None:
         """Put it ahead by so much of true time, or behind, until it is set."""
-        self._offset_ns = round(offset_s * 1e9)
+        self.offset_ns = round(offset_s * 1e9)
 
 
 def from_utc_ns(utc_ns: int) -> datetime:
@@ -159,11 +162,11 @@ class EmulatedDevice(ABC):
         uplink: where its messages go.
         strangers: people whom its messages are not for.
         neighbours: the other devices of the world.
+        firmware: version of the firmware in execution, eight hexadecimal digits.
+        wants_alert: whether an alert code is to be sent, as the device is configured.
         command: what it is carrying out, or has carried out last; None before the first.
         sender: whose command that is.
     """
-        firmware: version of the firmware in execution, eight hexadecimal digits.
-        wants_alert: whether an alert code is to be sent, as the device is configured.
 
     def __init__(
         self,
@@ -185,11 +188,11 @@ class EmulatedDevice(ABC):
         self.uplink: Callable[[Sent], None] = lambda sent: None
         self.strangers: tuple[Anchor, ...] = ()
         self.neighbours: tuple[EmulatedDevice, ...] = ()
+        self.firmware = dut.firmware or _FIRST_FIRMWARE
+        self.wants_alert: Callable[[int], bool] = lambda code: True
         self.command: Message | None = None
         self.sender: Anchor | None = None
         self._functions: dict[type[Function], Function] = {}
-        self.firmware = dut.firmware or _FIRST_FIRMWARE
-        self.wants_alert: Callable[[int], bool] = lambda code: True
         # Milliseconds of UTC: higher in every new life of the world than in the one before it.
         self._counter = surroundings.clock.now().utc_ns // 1_000_000
         self._last_alert: dict[int, bytes] = {}
@@ -200,13 +203,13 @@ class EmulatedDevice(ABC):
         return self.dut.eui
 
     @property
-    @abstractmethod
-    def powered(self) -> bool:
-    @property
     def metering_point(self) -> str | None:
         """Its MPAN or MPRN; None where it has none."""
         return self.dut.mpxn
 
+    @property
+    @abstractmethod
+    def powered(self) -> bool:
         """Whether it is alive."""
 
     def add(self, function: Function) -> None:
@@ -246,6 +249,22 @@ class EmulatedDevice(ABC):
     def next_awake_s(self, from_s: float) -> float:
         """The next moment, not before `from_s`, at which it takes messages; at once unless it sleeps."""
         return from_s
+
+    def save(self) -> dict[str, Any]:
+        """What it keeps without power, beside what its functions keep; moments of the loop as seconds gone by."""
+        return {
+            "anchors": self.anchors,
+            "last_counter": self.last_counter,
+            "counter": self._counter,
+            "clock_offset_ns": self.clock.offset_ns,
+        }
+
+    def restore(self, saved: Mapping[str, Any], away_s: float) -> None:
+        """Go on where an earlier life of the world stopped, `away_s` seconds ago."""
+        self.anchors = dict(saved["anchors"])
+        self.last_counter = dict(saved["last_counter"])
+        self._counter = max(self._counter, saved["counter"])
+        self.clock.offset_ns = saved["clock_offset_ns"]
 
     def next_counter(self) -> int:
         """A new originator counter, higher than every one before it."""

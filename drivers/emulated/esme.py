@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from bench.gbcs.alerts import SUPPLY_OUTAGE_RESTORED, SUPPLY_OUTAGE_RESTORED_LONG, SupplyOutage
 from bench.gbcs.catalogue import Encoding
@@ -94,6 +95,27 @@ class Esme(Meter):
             "ECS70": self.set_clock,
             "ECS39a": self._set_mpan,
         }
+
+    def save(self) -> dict[str, Any]:
+        """What it keeps without power."""
+        return super().save() | {
+            "limits": self._limits,
+            "average": self.average.save(),
+            "fell_utc_ns": self._fell_utc_ns,
+            "last_outage": self.last_outage,
+            "unreported": self._unreported,
+        }
+
+    def restore(self, saved: Mapping[str, Any], away_s: float) -> None:
+        """Go on where an earlier life of the world stopped."""
+        super().restore(saved, away_s)
+        self._load_switch.set(self.supply is SupplyState.ENABLED)
+        self._limits = dict(saved["limits"])
+        self.average.load(saved["average"], away_s)
+        self._fell_utc_ns, self.last_outage = saved["fell_utc_ns"], saved["last_outage"]
+        self._unreported = list(saved["unreported"])
+        if self._running and self._unreported:
+            self._boot = self.world.schedule.after(self.world.spec.esme_boot, self._booted)
 
     @property
     def powered(self) -> bool:

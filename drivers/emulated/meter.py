@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import Any
 
 from bench.gbcs.alerts import DEVICE_JOINED, SUPPLY_ARMED
 from bench.gbcs.catalogue import Encoding
@@ -39,6 +40,15 @@ class Meter(EmulatedDevice):
         super().__init__(surroundings, dut, encoding, anchors)
         self.supply = SupplyState.ENABLED
         self.mpxn = dut.mpxn
+
+    def save(self) -> dict[str, Any]:
+        """What it keeps without power."""
+        return super().save() | {"supply": self.supply, "mpxn": self.mpxn}
+
+    def restore(self, saved: Mapping[str, Any], away_s: float) -> None:
+        """Go on where an earlier life of the world stopped."""
+        super().restore(saved, away_s)
+        self.supply, self.mpxn = saved["supply"], saved["mpxn"]
 
     def enable_supply(self, _params: Values) -> Values:
         """Close the load switch (7.1)."""
@@ -81,6 +91,11 @@ class Meter(EmulatedDevice):
         """What a response says of a clock that was not set."""
         return {}
 
+    @property
+    def metering_point(self) -> str | None:
+        """Its MPAN or MPRN as it was set last."""
+        return self.mpxn
+
     def joined(self) -> None:
         """It has become a member of the HAN."""
         self.raise_alert(DEVICE_JOINED)
@@ -88,8 +103,3 @@ class Meter(EmulatedDevice):
     def set_supply(self, state: SupplyState) -> None:
         """Put the load switch or valve into a state, whoever wants that."""
         self.supply = state
-    @property
-    def metering_point(self) -> str | None:
-        """Its MPAN or MPRN as it was set last."""
-        return self.mpxn
-

@@ -142,7 +142,7 @@ def known_to_the_caller(cell: Cell, small: Small) -> dict[str, Any]:
         "mpxn": own.mpxn,
         "old_chf_id": CHF,
         "old_gpf_id": GPF,
-        "other_device_id": GPF if cell.role in GAS_ROLES else ESME,
+        "other_device_id": GPF if cell.role in GAS_ROLES else PPMID,
         "utrn": "12345678901234567890",
     }
 
@@ -169,7 +169,8 @@ async def _schedule(cell: Cell, small: Small) -> dict[str, Any]:
     made = small.send(cell.role, "5.1", DCC, params_of(Cell(cell.role, "5.1", 8), small))
     if made.response_code != "I0":
         raise Unanswered(f"5.1 before it: {made.response_code}")
-    return {"dsp_schedule_id": getattr(made, "schedule_id", None)}
+    assert isinstance(made, duis.DspResponse)
+    return dict(made.values)
 
 
 async def _local_response(cell: Cell, small: Small) -> dict[str, Any]:
