@@ -55,6 +55,14 @@ def respond(device: EmulatedDevice, raw: bytes) -> bytes | None:
     return device.protect(response, sender, signed=use_case.response_signed).encode()
 
 
+def carry_out_again(device: EmulatedDevice, command: Message, sender: Anchor) -> None:
+    """Carry out a command that the device has answered in an earlier life of the world."""
+    use_case = use_case_for(command.message_code)
+    if use_case is not None and use_case.name in device.actions:
+        device.command, device.sender = command, sender
+        _carry_out(device, use_case, use_case.decode_command(command.content))
+
+
 def _carry_out(device: EmulatedDevice, use_case: UseCase, params: Values) -> tuple[bool, Values]:
     faults = device.world.faults
     # Several use cases may share a message code, and a device cannot tell which Service Request was behind it.

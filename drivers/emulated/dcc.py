@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -88,6 +88,25 @@ class Dcc:
         """Reach devices through this Comms Hub."""
         self.delivery.hub = hub
 
+    def save(self) -> dict[str, Any]:
+        """Everything that it knows, for another life of the world."""
+        return {
+            "inventory": self.inventory.save(),
+            "counter": self.mail.counter,
+            "pre_commands": list(self._pre_commands.values()),
+            "delivery": self.delivery.save(),
+            "parts": {type(part).__name__: part.save() for part in self.parts if part.remembers},
+        }
+
+    def load(self, saved: Mapping[str, Any], away_s: float) -> None:
+        """Go on where an earlier life of the world stopped, `away_s` seconds ago."""
+        self.inventory.load(saved["inventory"])
+        self.mail.counter = max(self.mail.counter, saved["counter"])
+        self._pre_commands = {order.request.request_id: order for order in saved["pre_commands"]}
+        for part in self.parts:
+            part.load(saved["parts"].get(type(part).__name__, {}))
+        self.delivery.load(saved["delivery"], away_s, self._send_kept)
+
     # Users -> DCC
 
     def handle(self, service: WebService, document: bytes) -> bytes:
@@ -164,7 +183,7 @@ class Dcc:
         if kept is not None and request.command_variant in ALSO_LOCAL:
             return self._answer(request, "E17")
         if kept is not None:
-            self.delivery.hold(kept, lambda: self._send_kept(order))
+            self.delivery.hold(kept, order, self._send_kept)
         elif request.command_variant not in ONLY_LOCAL:
             self.delivery.send(order)
         if request.command_variant not in ALSO_LOCAL:

@@ -74,6 +74,15 @@ class Inventory:
                 )
         return inventory
 
+    def save(self) -> dict[str, Any]:
+        """Everything that it holds, for another life of the world."""
+        return {"entries": list(self._entries.values()), "metering_points": self.metering_points}
+
+    def load(self, saved: Mapping[str, Any]) -> None:
+        """Hold what an earlier life saved, and nothing else."""
+        self.metering_points = dict(saved["metering_points"])
+        self._entries = {entry.eui: entry for entry in saved["entries"]}
+
     def find(self, eui: Eui64) -> Entry | None:
         """The entry of a device, or None."""
         return self._entries.get(eui)

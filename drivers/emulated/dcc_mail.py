@@ -50,6 +50,7 @@ class Mail:
         deliver: takes a document for the Users' receive service.
 
     Attributes:
+        counter: the last originator counter of the DCC.
         bad_signatures: what is signed does not verify.
     """
 
@@ -61,7 +62,7 @@ class Mail:
         deliver: Callable[[bytes], None],
     ) -> None:
         self._world, self._keys, self._others, self._deliver = surroundings, keys, others, deliver
-        self._counter = surroundings.clock.now().utc_ns // 1_000_000
+        self.counter = surroundings.clock.now().utc_ns // 1_000_000
         self._earlier: dict[tuple[str, Eui64, str], bytes] = {}
         self.bad_signatures = False
 
@@ -72,8 +73,8 @@ class Mail:
 
     def next_counter(self) -> int:
         """A new originator counter of the DCC."""
-        self._counter += 1
-        return self._counter
+        self.counter += 1
+        return self.counter
 
     def sign(self, response: duis.Response) -> bytes:
         """A document with the DCC's signature."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from bench.gbcs.catalogue import Encoding
 from bench.gbcs.use_cases import UseCase
@@ -41,6 +42,15 @@ class Gsme(Meter):
             "GCS41": self._set_mprn,
             "CS03B": self.join_with,
         }
+
+    def save(self) -> dict[str, Any]:
+        """What it keeps, and how long it stays attentive."""
+        return super().save() | {"installing_s": self._installing_until_s - self.world.schedule.now_s}
+
+    def restore(self, saved: Mapping[str, Any], away_s: float) -> None:
+        """Go on where an earlier life of the world stopped."""
+        super().restore(saved, away_s)
+        self._installing_until_s = self.world.schedule.now_s + saved["installing_s"] - away_s
 
     @property
     def powered(self) -> bool:
