@@ -33,7 +33,7 @@ INTEGRITY_ISSUE = 0x81A0
 
 _SUPPLY_RESTORED_CODES = range(0x8F35, 0x8F3D)
 _FUTURE_DATED_CODES = (FUTURE_DATED_DONE, FUTURE_DATED_FAILED)
-_INTEGRITY_REASONS = (
+INTEGRITY_REASONS = (
     "other",
     "non-volatile memory",
     "program execution",
@@ -45,6 +45,7 @@ _INTEGRITY_REASONS = (
     "measurement fault",
     "unspecified",
 )
+"""What 81A0 may be about, by number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,8 @@ class IntegrityIssue:
     @property
     def meaning(self) -> str:
         """The reason in words."""
-        known = self.reason < len(_INTEGRITY_REASONS)
-        return _INTEGRITY_REASONS[self.reason] if known else f"reason {self.reason}"
+        known = self.reason < len(INTEGRITY_REASONS)
+        return INTEGRITY_REASONS[self.reason] if known else f"reason {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from bench.errors import UsageError
 from bench.gbcs import catalogue
+from bench.gbcs.alerts import INTEGRITY_REASONS
 from bench.quantities import parse as parse_quantity
 
 _FORM = re.compile(r"(?P<name>[a-z0-9-]+)(?::(?P<argument>[^@]+))?(?:@(?P<delay>.+))?")
@@ -70,6 +71,15 @@ def _seconds(text: str) -> str:
         return repr(float(text))
     except ValueError:
         return repr(parse_quantity(text, "duration"))
+
+
+def _defect(text: str) -> str:
+    words = [reason.replace(" ", "-") for reason in INTEGRITY_REASONS]
+    if text.isdecimal() and int(text) < len(words):
+        return str(int(text))
+    if text.lower() not in [word.lower() for word in words]:
+        raise ValueError(f"{text!r} is no defect: write {', '.join(words)}, or its number from 0 on")
+    return str([word.lower() for word in words].index(text.lower()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +156,19 @@ _KINDS: Mapping[str, FaultKind] = {
         "every voltage that is set returns to what it was after DELAY (default 5 s), before a period's mean can cross",
         delay_s=5.0,
     ),
+    "meter-integrity": FaultKind(
+        "the ESME has the defect ARG (watchdog, non-volatile-memory, RAM, ...) DELAY (default 60 s) after the start",
+        _defect,
+        required=True,
+        delay_s=60.0,
+    ),
+    "gas-meter-integrity": FaultKind(
+        "the GSME has the defect ARG, as meter-integrity, DELAY (default 60 s) after the start",
+        _defect,
+        required=True,
+        delay_s=60.0,
+    ),
+    "meter-reboot": FaultKind("the ESME restarts DELAY (default 60 s) after the start", delay_s=60.0),
     "device-clock-off": FaultKind("the clocks of all meters are wrong by ARG seconds", _seconds, required=True),
 }
 

@@ -129,6 +129,7 @@ class World:
             function.start()
         for part in self.dcc.parts:
             part.start()
+        self._break_meters()
         for device in self.devices:
             device.function(Activations).resume()
         self.source_node.subscribe(lambda _node: self.on_change())
@@ -343,6 +344,16 @@ class World:
     def _air(self, psdu: bytes) -> None:
         for listener in tuple(self._on_air):
             listener(psdu)
+
+    def _break_meters(self) -> None:
+        """Let the defects of the meters come in their time."""
+        for name, meter in (("meter-integrity", self.esme), ("gas-meter-integrity", self.gsme)):
+            for fault in self.faults.all(name):
+                if meter is None:
+                    raise UsageError(f"there is no gas meter that could have the fault {name}", where="emulation")
+                self.schedule.after(fault.delay_s, partial(meter.integrity, int(fault.argument or 0)))
+        for fault in self.faults.all("meter-reboot"):
+            self.schedule.after(fault.delay_s, self.esme.reboot)
 
     def _cut_short(self, node: SupplyNode) -> None:
         """`voltage-blip`: what was set does not stay."""
