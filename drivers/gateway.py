@@ -56,6 +56,7 @@ class GatewayConfig(DriverConfig):
         receive_path: path of the same, as the DCC is configured.
         receive_token: a secret, the last part of the path: required unless only this machine can reach the address.
         schema_version: of DUIS, as the requests state it.
+        token: a secret that each request brings as `Authorization: Bearer TOKEN`, where a gateway asks for one.
         tls: for an https `url`: whom to trust, and the bench's certificate if the DCC asks for one.
         receive_tls: makes the receive service https; its `ca`, if given, is what the DCC's certificate must be from.
     """
@@ -69,6 +70,7 @@ class GatewayConfig(DriverConfig):
     receive_port: Annotated[int, Field(ge=0, le=0xFFFF)]
     receive_path: str = "/smartdcc/duis"
     receive_token: SecretStr | None = None
+    token: SecretStr | None = None
     schema_version: Annotated[str, Field(pattern=r"^\d{1,2}\.\d{1,2}$")] = "5.4"
     tls: TlsFiles = TlsFiles()
     receive_tls: TlsFiles | None = None
@@ -100,11 +102,11 @@ class GatewayConfig(DriverConfig):
             raise ValueError("write a path such as /smartdcc/duis, without a slash at its end")
         return value
 
-    @field_validator("receive_token")
+    @field_validator("receive_token", "token")
     @classmethod
     def _strong(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
-            raise ValueError("a receive token has 22 to 128 letters, digits, '-' or '_': make a random one")
+            raise ValueError("a token has 22 to 128 letters, digits, '-' or '_': make a random one")
         return value
 
     @model_validator(mode="after")
@@ -177,6 +179,7 @@ class Gateway(Driver[GatewayConfig]):
             timeout_s=config.timeout,
             tls=config.tls.context(server=False) if config.url.startswith("https:") else None,
             where=self.name,
+            token=config.token.get_secret_value() if config.token else None,
         )
         service = ReceiveService(
             config.receive_host,

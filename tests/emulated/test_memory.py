@@ -19,9 +19,9 @@ from bench.eui import Eui64
 from bench.gbcs import dlms
 from bench.parties import DeviceType
 from drivers.emulated.dcc_inventory import Entry
-from drivers.emulated.esme import SupplyState
 from drivers.emulated.faults import Faults
 from drivers.emulated.memory import NotMemorable, dumps, loads
+from drivers.emulated.meter import SupplyState
 from drivers.emulated.spec import EmulationSpec
 from drivers.emulated.world import Wiring, World
 from tests.emulated.benches import make, running
@@ -221,7 +221,7 @@ async def test_an_outage_goes_on_and_is_told_with_both_its_times() -> None:
 
 
 async def test_means_and_their_grid_go_on() -> None:
-    voltage = {"world": {"voltage": {"period": "60 s"}}}
+    voltage: dict[str, Any] = {"world": {"voltage": {"period": "60 s"}}}
     with small_world(**voltage) as small:
         await asyncio.sleep(400)
         end_s, means = small.world.esme.average.period_end_s, list(small.world.esme.average.means)
