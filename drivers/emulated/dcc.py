@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
@@ -22,13 +22,15 @@ from drivers.emulated.comms_hub import CommsHub
 from drivers.emulated.dcc_delivery import Delivery, Order, date_of
 from drivers.emulated.dcc_inventory import COMMISSIONED, INSTALLED, PENDING, WHITELISTED, Entry, Inventory
 from drivers.emulated.dcc_mail import BrokerKeys, Mail, header
-from drivers.emulated.dcc_parts.base import Service
+from drivers.emulated.dcc_parts.base import Part, Service
 from drivers.emulated.dcc_parts.installation import LOG_REQUEST, LOG_RESULT
 from drivers.emulated.dcc_parts.registry import PARTS
 from drivers.emulated.dcc_rules import ALSO_LOCAL, ONLY_LOCAL, Party, default_role, is_signed, refusal
 from drivers.emulated.device import Sent, Surroundings
 from drivers.emulated.transforms.base import Command, NotTransformable, Wanted
 from drivers.emulated.transforms.registry import transform
+
+_P = TypeVar("_P", bound=Part)
 
 GBCS_VERSION = "4.3"
 """The version of GBCS that pre-commands are made for."""
@@ -87,6 +89,10 @@ class Dcc:
     def attach(self, hub: CommsHub) -> None:
         """Reach devices through this Comms Hub."""
         self.delivery.hub = hub
+
+    def part(self, kind: type[_P]) -> _P:
+        """Its part of a kind."""
+        return next(each for each in self.parts if isinstance(each, kind))
 
     def save(self) -> dict[str, Any]:
         """Everything that it knows, for another life of the world."""

@@ -152,7 +152,7 @@ def test_shapes_of_dcc_alerts_and_of_the_inventory_are_those_of_the_schema(schem
 
 
 def test_answers_of_the_dcc_itself_are_those_of_the_schema(schema: Schema) -> None:
-    """But for the schedule's number, which is no sequence, and the WAN matrix, of which a part is optional as a whole."""
+    """But for a schedule's number, which is no sequence, and the WAN matrix, a part of which is optional as a whole."""
     for name in CONTENTS.keys() - {"DSPScheduleID", "DSPWANMatrix"}:
         assert outline_of(CONTENTS[name]) == schema.outline(schema.types[name]), name
 

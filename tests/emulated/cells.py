@@ -147,7 +147,19 @@ def known_to_the_caller(cell: Cell, small: Small) -> dict[str, Any]:
     }
 
 
+def _export_schedule(cell: Cell, small: Small) -> dict[str, Any]:
+    """An export supplier reads export only."""
+    if cell.role != "ES":
+        return {}
+    return {
+        "dsp_scheduled_service_reference": "4.6",
+        "dsp_scheduled_service_reference_variant": "4.6.2",
+        "dsp_retrieve_export_daily_read_log": {},
+    }
+
+
 INSTEAD: Mapping[str, Callable[[Cell, Small], dict[str, Any]]] = {
+    "5.1": _export_schedule,
     "6.20.1": lambda cell, small: {"import_mprn": "7412345604"} if cell.role in GAS_ROLES else {},
     "6.22": lambda cell, small: {"electricity_network_operator_alerts": {}} if cell.role == "ED" else {},
     "8.2": lambda cell, small: {"device_id": DUTS[meter(cell)].eui},
@@ -156,7 +168,13 @@ INSTEAD: Mapping[str, Callable[[Cell, Small], dict[str, Any]]] = {
 }
 """More parameters, and others than the defaults; what takes the place of a choice's branch leaves the default out."""
 
-INSTEAD_OF = {"6.20.1": ("import_mpan",), "6.22": ("electricity_supplier_alerts",), "8.2": ("uprn",), "12.1": ("uprn",)}
+INSTEAD_OF = {
+    "5.1": ("dsp_read_active_import_profile_data",),
+    "6.20.1": ("import_mpan",),
+    "6.22": ("electricity_supplier_alerts",),
+    "8.2": ("uprn",),
+    "12.1": ("uprn",),
+}
 """Parameters that `INSTEAD` takes the place of, where it gives any."""
 
 
