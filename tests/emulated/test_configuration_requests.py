@@ -13,6 +13,7 @@ from bench.eui import Eui64
 from bench.gbcs.configuration_fields import BillingTime, codes_of
 from drivers.emulated.functions.consumer import ConsumerDisplay, DataRestriction
 from drivers.emulated.functions.electricity_settings import ElectricitySettings
+from tests.emulated.test_memory import again
 from tests.emulated.worlds import ALL_USERS, CHF, ESME, GPF, GSME, MPAN, MPRN, Small, small_world
 
 AWAKE = {"gsme_wake": "60 s"}
@@ -271,4 +272,22 @@ async def test_a_gsme_says_what_it_does_about_each_event() -> None:
         assert (await small.ask("GS", "6.22", GSME, {"gas_supplier_alert_event_settings": {"x81a0": quiet}})).ok
         assert (await small.ask("GS", "6.22", GSME, {"gas_supplier_alerts": {"x8183": "Disable"}})).ok
         after = dict((await read(small, "GS", "6.2.10", GSME))["behaviours"])
-        assert {code: after[code] for code in after if after[code] != before[code]} == {0x81a0: 0x13, 0x8183: 0x53}
+        assert {code: after[code] for code in after if after[code] != before[code]} == {0x81A0: 0x13, 0x8183: 0x53}
+
+
+async def test_a_world_that_was_killed_remembers_its_configuration() -> None:
+    with everybody() as small:
+        calendar = {"electricity_billing_calendar": {"billing_time": time(6), "weekly": 3}}
+        assert (await small.ask("IS", "6.8", ESME, calendar)).ok
+        assert (await small.ask("GS", "6.8", GSME, {"gas_billing_calendar": {"billing_period_start": JULY}})).ok
+        assert (await small.ask("ES", "6.20.2", ESME, {"export_mpan": "1312345678111"})).ok
+        assert (await small.ask("IS", "6.22", ESME, {"electricity_supplier_alerts": {"x8183": "Disable"}})).ok
+        small.world.esme.firmware = "0102ABCD"
+        other = again(small, world=AWAKE)
+        weekly = (BillingTime(time(6), weekday=3),)
+        assert await read(other, "IS", "6.2.3", ESME) == {"billing_calendar": weekly}
+        assert (await read(other, "GS", "6.2.3", GSME))["billing_start"] == JULY
+        assert (await read(other, "IS", "6.2.7", ESME))["export_mpan"] == "1312345678111"
+        assert 0x83 not in codes_of((await read(other, "IS", "6.2.10", ESME))["wan_alerts_on"])
+        assert await read(other, "IS", "11.2", ESME) == {"firmware_version": b"\x01\x02\xab\xcd"}
+        other.world.close()
