@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.gbcs import configuration_gas, configuration_gas_reads, dlms, use_case
+from bench.gbcs import asn1_use_cases, configuration_gas, configuration_gas_reads, dlms, use_case
 from bench.gbcs.configuration_fields import billing_calendar, locked, power_thresholds, text
 from bench.gbcs.dlms import Data, Tag, Target, Verb
 from bench.gbcs.dlms_logs import bits
@@ -193,10 +193,11 @@ BEHAVIOURS = (
 """Which events are alerted, shown, sounded and logged: 256 bits, the last for code 0x8100 (ECS25r1, the supplier's) or
 0x8000 (ECS25r2, the network operator's)."""
 
-FIRMWARE = tuple(
-    replace(each, device_type="CHF", sender=Sender.BROKER_FOR_USER) for each in LOG_READS if each.name == "ECS52"
+FIRMWARE: tuple[UseCase, ...] = (
+    *(replace(each, device_type="CHF", sender=Sender.BROKER_FOR_USER) for each in LOG_READS if each.name == "ECS52"),
+    *(replace(each, device_type="HCALCS") for each in asn1_use_cases.READS if each.name == "CS08"),
 )
-"""ECS52 of a Comms Hub."""
+"""The firmware version of a Comms Hub and of a load control switch."""
 
 USE_CASES: tuple[UseCase, ...] = (
     *MESSAGES,

@@ -82,7 +82,9 @@ def param_names(found: UseCase) -> tuple[str, ...]:
 def returned_names(found: UseCase) -> tuple[str, ...]:
     if isinstance(found, DlmsUseCase):
         return tuple(name for item in found.items for name in item.returned.names)
-    return ("count",) if found.name == "GCS20" else getattr(found, "returned", ())
+    others = {"GCS20": ("count",), "CS08": ("firmware_version",)}
+    names: tuple[str, ...] = others.get(found.name) or getattr(found, "returned", ())
+    return names
 
 
 def use_case(name: str) -> Any:
