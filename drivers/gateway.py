@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
@@ -56,6 +57,7 @@ class GatewayConfig(DriverConfig):
         receive_path: path of the same, as the DCC is configured.
         receive_token: a secret, the last part of the path: required unless only this machine can reach the address.
         schema_version: of DUIS, as the requests state it.
+        late: what comes for a request later than this, after it was sent or is to be carried out, is late.
         token: a secret that each request brings as `Authorization: Bearer TOKEN`, where a gateway asks for one.
         tls: for an https `url`: whom to trust, and the bench's certificate if the DCC asks for one.
         receive_tls: makes the receive service https; its `ca`, if given, is what the DCC's certificate must be from.
@@ -71,6 +73,7 @@ class GatewayConfig(DriverConfig):
     receive_path: str = "/smartdcc/duis"
     receive_token: SecretStr | None = None
     token: SecretStr | None = None
+    late: Annotated[SecondsField, Field(gt=0)] = 86400.0
     schema_version: Annotated[str, Field(pattern=r"^\d{1,2}\.\d{1,2}$")] = "5.4"
     tls: TlsFiles = TlsFiles()
     receive_tls: TlsFiles | None = None
@@ -136,13 +139,14 @@ _ALLOWED: Mapping[WebService, tuple[type[duis.ServiceResponse], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """One request, the synchronous answer to it, and when it was asked for and got."""
+    """One request, the synchronous answer to it, and when it was asked for and got; `date` is when to carry it out."""
 
     request: bytes
     received: Received
     message: duis.ServiceResponse
     sent_at: Instant
     answered_at: Instant
+    date: datetime | None
 
 
 class Gateway(Driver[GatewayConfig]):
@@ -254,7 +258,10 @@ class Gateway(Driver[GatewayConfig]):
             self._check(pre_command, service_request, answer.request, target)
             if transforms:
                 self._sightings.record_gbcs("rx", pre_command)
-                signed = {"gbcs_payload": sign_pre_command(pre_command, sender.signing.private_key)}
+                signed: dict[str, Any] = {"gbcs_payload": sign_pre_command(pre_command, sender.signing.private_key)}
+                # The DCC goes by the date that stands beside the signed pre-command, not by that of the first request.
+                if answer.date is not None:
+                    signed["execution_date_time"] = answer.date
                 self._sightings.record_gbcs("tx", signed["gbcs_payload"])
                 answer = await self._exchange(sender, service_request, request_id, final, signed)
         self._sightings.report(answer.received, synchronous=True)
@@ -289,7 +296,10 @@ class Gateway(Driver[GatewayConfig]):
         except CodecError as error:
             raise UsageError(f"{user.name} cannot sign its requests: {error}", where=self.name) from None
         web = web_service(command_variant)
+        date = _execution_date(unsigned)
         sent_at = self.context.clock.now()
+        wait_s = max(0.0, (date - sent_at.utc).total_seconds()) if date is not None else 0.0
+        self._sightings.sent(request_id, variant, command_variant, late_s=wait_s + self.config.late)
         self._record("tx", document, sent_at, web)
         try:
             reply = await self._client.post(_SERVICES[web], document)
@@ -311,7 +321,7 @@ class Gateway(Driver[GatewayConfig]):
             raise self._refused(variant, f"it answers {answers or 'no request'}, not {request_id}")
         if message.service_reference_variant != variant:
             raise self._refused(variant, f"it answers {message.service_reference_variant}")
-        return _Answer(unsigned, received, message, sent_at, answered_at)
+        return _Answer(unsigned, received, message, sent_at, answered_at, date)
 
     def _write(self, variant: str, request_id: RequestId, command_variant: int, params: Mapping[str, Any]) -> bytes:
         given = dict(params)
@@ -344,3 +354,12 @@ class Gateway(Driver[GatewayConfig]):
     def _refused(self, variant: str, why: str) -> DeviceError:
         self._sightings.refuse(f"answer to {variant}", why)
         return DeviceError(f"the answer to {variant} cannot be believed: {why}", where=self.name)
+
+
+def _execution_date(unsigned: bytes) -> datetime | None:
+    """When a request says that it is to be carried out, where it does; one that was written raw may say anything."""
+    try:
+        date = parse_request(parse(unsigned)).params.get("execution_date_time")
+    except CodecError:
+        return None
+    return date if isinstance(date, datetime) else None

@@ -19,7 +19,7 @@ from bench.gbcs.message import Framing, Message
 from bench.gbcs.use_cases import UseCase
 from bench.parties import DeviceType, Dut, KeyUse
 from drivers.emulated.commands import Action, Refused, Values, respond
-from drivers.emulated.faults import Faults, canonical_code
+from drivers.emulated.faults import STORM, Faults, canonical_code
 from drivers.emulated.identities import Identities, RemotePartyRole
 from drivers.emulated.schedule import Schedule
 from drivers.emulated.spec import WorldSpec
@@ -290,6 +290,16 @@ class EmulatedDevice(ABC):
             schedule.after(delay_s, lambda: self.uplink(sent))
         if twice:
             schedule.after(delay_s + twice.delay_s, lambda: self.uplink(sent))
+        storm = faults.find("alert-storm", name)
+        if storm:
+            for number in range(1, STORM):
+                schedule.after(delay_s + number * storm.delay_s, lambda: self._repeat(code, specific, to))
+
+    def _repeat(self, code: int, specific: Specific, to: Anchor | None) -> None:
+        """Say the same once more, as a new alert."""
+        raw = self._faulty_alert(code, specific, to or self._recipient(code))
+        if raw is not None:
+            self.uplink(Sent(self, raw, canonical_code(f"{code:04X}")))
 
     def _faulty_alert(self, code: int, specific: Specific, recipient: Anchor | None) -> bytes | None:
         find = self.world.faults.find

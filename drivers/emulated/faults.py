@@ -22,6 +22,10 @@ _DCC_CODE = re.compile(r"(?:AD|N)\d{1,3}")
 _VARIANT = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}")
 
 
+STORM = 100
+"""Alerts in a storm, the one that begins it among them."""
+
+
 def canonical_code(text: str) -> str:
     """Write an alert code in one way: `0x8F35` for a device alert, `AD1` or `N24` for a DCC alert.
 
@@ -119,6 +123,10 @@ _KINDS: Mapping[str, FaultKind] = {
     "alert-replay": _alert(
         "from DELAY (default 0 s) after the start on, an earlier alert ARG comes again in place of a new one",
         0.0,
+    ),
+    "alert-storm": _alert(
+        f"each alert ARG is followed by {STORM - 1} more of its kind, each new, one every DELAY (default 1 s)",
+        1.0,
     ),
     "forbidden-alert": FaultKind(
         "the alert ARG arrives, duly protected, DELAY (default 5 s) after every stimulus that it could belong to",
