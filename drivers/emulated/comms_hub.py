@@ -11,6 +11,7 @@ from bench.eui import Eui64
 from bench.gbcs.message import Cra, Message
 from bench.parties import Dut
 from drivers.emulated.device import Anchor, EmulatedDevice, Sent, Surroundings, from_utc_ns
+from drivers.emulated.functions.firmware import Firmware
 from drivers.emulated.han import Han
 from drivers.emulated.hub_functions import Chf, Gpf
 from drivers.emulated.identities import RemotePartyRole
@@ -167,6 +168,16 @@ class CommsHub:
         if device is None or not device.powered or not self.on or not self._hears(target):
             return None
         return device.receive(message)
+
+    def hand_image(self, target: Eui64, image: bytes, version: str) -> bool:
+        """Give a device the whole of a firmware image; False if it cannot be reached now, or takes none."""
+        device = self._devices.get(target)
+        if device is None or not device.powered or not self.on or not self._hears(target):
+            return False
+        takers = [each for each in device.functions if isinstance(each, Firmware)]
+        for taker in takers:
+            taker.receive(image, version)
+        return bool(takers)
 
     def _is_on(self) -> bool:
         return self.on

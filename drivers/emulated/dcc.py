@@ -60,6 +60,7 @@ class Dcc:
 
     Attributes:
         world: what all models share.
+        keys: its own key pairs.
         mail: the way to its Users.
         inventory: the devices that it knows.
         users: the Users, by User ID.
@@ -78,7 +79,7 @@ class Dcc:
         registered: Callable[[Eui64, str], User | None],
         on_supplier: Callable[[Eui64, User], None],
     ) -> None:
-        self.world, self._keys, self.mail, self.inventory = surroundings, keys, mail, inventory
+        self.world, self.keys, self.mail, self.inventory = surroundings, keys, mail, inventory
         self.users = {user.eui: user for user in users}
         self._registered, self.on_supplier = registered, on_supplier
         self.delivery = Delivery(self, keys)
@@ -268,7 +269,7 @@ class Dcc:
             user=request_id.originator if for_user else None,
             user_counter=request_id.counter if for_user else None,
         )
-        return crypto.sign(message, self._keys.signing.private_key) if use_case.broker_signs else message
+        return crypto.sign(message, self.keys.signing.private_key) if use_case.broker_signs else message
 
     # Comms Hub -> DCC
 

@@ -252,6 +252,8 @@ class Delivery:
                 total_instructions=order.instructions,
             )
         )
+        for part in self._dcc.parts:
+            part.instruction(order, alert)
         return True
 
     def hub_up(self) -> None:

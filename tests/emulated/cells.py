@@ -163,6 +163,7 @@ INSTEAD: Mapping[str, Callable[[Cell, Small], dict[str, Any]]] = {
     "6.20.1": lambda cell, small: {"import_mprn": "7412345604"} if cell.role in GAS_ROLES else {},
     "6.22": lambda cell, small: {"electricity_network_operator_alerts": {}} if cell.role == "ED" else {},
     "8.2": lambda cell, small: {"device_id": DUTS[meter(cell)].eui},
+    **dict.fromkeys(("8.14.1", "8.14.2", "8.14.3", "8.14.4"), lambda cell, small: {"device_id": CHF}),
     "8.11": lambda cell, small: {"install_code": CODES[meter(cell)]},
     "12.1": lambda cell, small: {"post_code": "AB1 2CD", "address_identifier": "1"},
 }

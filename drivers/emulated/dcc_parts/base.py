@@ -72,6 +72,9 @@ class Part:
     def undelivered(self, order: Order, user: User, reached: bool) -> None:
         """Take note that a device did not answer; `reached` says whether the command left the DCC."""
 
+    def instruction(self, order: Order, alert: Alert) -> None:
+        """Take note that a device has carried a future-dated instruction out, or could not."""
+
     def alert(self, entry: Entry, alert: Alert, message: Message) -> bool:
         """Take note of a device's alert; true if it is dealt with, and goes to nobody as it is."""
         return False

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import ClassVar
 
 from bench.eui import Eui64
 from bench.gbcs import dlms
-from bench.gbcs.alerts import FUTURE_DATED_DONE, FUTURE_DATED_FAILED, FutureDatedAction, ZclTarget
+from bench.gbcs.alerts import FUTURE_DATED_DONE, FUTURE_DATED_FAILED, FutureDatedAction, Specific, ZclTarget
 from bench.gbcs.message import Message
 from drivers.emulated.commands import Refused, carry_out_again
 from drivers.emulated.device import Anchor, EmulatedDevice, to_utc_ns
 from drivers.emulated.functions.base import Function
 from drivers.emulated.schedule import Timer
 
-Instruction = dlms.Target | ZclTarget
-"""What is acted on later: an attribute or method, or a ZigBee command."""
+Instruction = dlms.Target | ZclTarget | Callable[[int], Specific]
+"""What is acted on later: an attribute or method, or a ZigBee command; of a use case in ASN.1, which says how it went,
+what makes the alert's content of the command's originator counter once that is known."""
 
 
 class Activations(Function):
@@ -54,12 +56,12 @@ class Activations(Function):
         if command is None or sender is None:
             raise RuntimeError("only a command that is being carried out can be future-dated")
         code, counter = command.message_code, command.originator_counter
-        actions = [FutureDatedAction(code, counter, each) for each in instructions]
+        says = tuple(partial(_say, each, code, counter) for each in instructions)
         delay_s = (to_utc_ns(moment) - self.device.clock.utc_ns()) / 1e9
         self._last += 1
         number = self._last
         self.commands[number] = command.encode(), sender.eui
-        timer = self.world.schedule.after(max(0.0, delay_s), lambda: self._carry_out(number, actions, apply, sender))
+        timer = self.world.schedule.after(max(0.0, delay_s), lambda: self._carry_out(number, says, apply, sender))
         if about:
             self._planned[about] = number, timer
 
@@ -84,7 +86,7 @@ class Activations(Function):
                 carry_out_again(self.device, Message.parse(raw), sender)
 
     def _carry_out(
-        self, number: int, actions: Sequence[FutureDatedAction], apply: Callable[[], None], sender: Anchor
+        self, number: int, says: Sequence[Callable[[], Specific]], apply: Callable[[], None], sender: Anchor
     ) -> None:
         del self.commands[number]
         try:
@@ -92,5 +94,11 @@ class Activations(Function):
             code = FUTURE_DATED_DONE
         except Refused:
             code = FUTURE_DATED_FAILED
-        for action in actions:
-            self.device.raise_alert(code, action, to=sender)
+        for say in says:
+            self.device.raise_alert(code, say(), to=sender)
+
+
+def _say(instruction: Instruction, message_code: int, counter: int) -> Specific:
+    if isinstance(instruction, dlms.Target | ZclTarget):
+        return FutureDatedAction(message_code, counter, instruction)
+    return instruction(counter)
