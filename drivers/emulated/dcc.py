@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
 from bench.duis.requests import Request, parse_request
+from bench.duis.safe_xml import MAX_BYTES, MAX_FIRMWARE_BYTES
 from bench.duis.service_requests import CV_TRANSFORM, Target, WebService, service_request
 from bench.duis.signatures import certificate_eui, verify
 from bench.errors import CodecError
@@ -123,7 +124,8 @@ class Dcc:
             Rejected: it is not signed by a User, or it is no Service Request at all.
         """
         try:
-            verified = verify(document, [user.xml.certificate for user in self.users.values()])
+            most = MAX_FIRMWARE_BYTES if service is WebService.DCC_ONLY else MAX_BYTES
+            verified = verify(document, [user.xml.certificate for user in self.users.values()], max_bytes=most)
             request = parse_request(verified.root)
         except CodecError as error:
             raise Rejected(str(error)) from None
@@ -330,8 +332,7 @@ class Dcc:
         return self.mail.sign(kind(**self.header(request, code)))
 
     def _respond_error(self, request: Request, code: str) -> None:
-        variant = request.service_reference_variant
-        self.mail.respond(variant, duis.ErrorResponse(**self.header(request, code)))
+        self.mail.respond_to(request, duis.ErrorResponse(**self.header(request, code)))
 
     def raise_alert(self, code: str) -> None:
         """Send a DCC alert that nothing has caused, to whom such a one would go: a fault."""

@@ -218,8 +218,8 @@ class Delivery:
         variant = order.request.service_reference_variant
         sent = order.use_case.decode_command(order.message.content) if variant == _SHOW_NUMBER else {}
         shown = sent.get("customer_identification_number") if answered.response.ok else None
-        self._dcc.mail.respond(
-            variant,
+        self._dcc.mail.respond_to(
+            order.request,
             duis.GbcsResponse(**head, payload=raw, schedule_id=number, customer_identification_number=shown),
         )
         if not answered.response.ok:
@@ -290,7 +290,7 @@ class Delivery:
         head = self._dcc.header(order.request, code)
         if order.schedule is not None:
             head["request_id"] = order.schedule[1]
-        self._dcc.mail.respond(order.request.service_reference_variant, duis.ErrorResponse(**head))
+        self._dcc.mail.respond_to(order.request, duis.ErrorResponse(**head))
 
     def _await_instructions(self, order: Order) -> None:
         date = order.date

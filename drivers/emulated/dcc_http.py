@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import web
 
-from bench.duis.safe_xml import MAX_BYTES
+from bench.duis.safe_xml import MAX_BYTES, MAX_FIRMWARE_BYTES
 from bench.duis.service_requests import WebService
 from drivers.emulated.dcc import Rejected
 from drivers.emulated.schedule import Schedule
@@ -68,7 +68,8 @@ class DccServer:
         Raises:
             OSError: the address cannot be had.
         """
-        app = web.Application(client_max_size=MAX_BYTES)
+        # Firmware images come to one service only; the DCC refuses them elsewhere, by the size of what it was sent.
+        app = web.Application(client_max_size=MAX_FIRMWARE_BYTES)
         for path, service in PATHS.items():
             app.router.add_post(path, self._route(service))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -88,6 +89,8 @@ class DccServer:
         async def answer(request: web.Request) -> web.StreamResponse:
             if self._authorization is not None and not self._is_authorized(request):
                 return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
+            if service is not WebService.DCC_ONLY and (request.content_length or 0) > MAX_BYTES:
+                return web.Response(status=413)
             try:
                 body = await request.read()
             except ConnectionError:

@@ -167,6 +167,8 @@ class EmulationSpec(DriverConfig):
         wires: how each device of the rig is reached; a device that is not listed has no emulator.
         inventory: what the DCC knows of each device under test at the start; Commissioned unless listed.
         registered: by device under test, which Users serve it; by their roles unless listed.
+        duis_versions: by User, the version of DUIS that the DCC has it registered with; that of its requests unless
+            listed.
         faults: what goes wrong, `NAME[:ARG][@DELAY]`.
     """
 
@@ -178,6 +180,7 @@ class EmulationSpec(DriverConfig):
     wires: Mapping[str, WireSpec] = Field(default_factory=dict)
     inventory: Mapping[str, Status] = Field(default_factory=dict)
     registered: Mapping[str, Registration] = Field(default_factory=dict)
+    duis_versions: Mapping[str, Annotated[str, Field(pattern=r"^\d{1,2}\.\d{1,2}$")]] = Field(default_factory=dict)
     faults: tuple[str, ...] = ()
 
     @field_validator("faults")

@@ -207,12 +207,15 @@ class World:
                         where=f"emulation.{key}",
                         next_step=f"The DUT file has {', '.join(known)}",
                     )
-        for name, registration in self.spec.registered.items():
-            for user in (registration.supplier, registration.network_operator):
+        serving = {
+            f"registered.{name}": (each.supplier, each.network_operator) for name, each in self.spec.registered.items()
+        }
+        for key, users in (serving | {"duis_versions": tuple(self.spec.duis_versions)}).items():
+            for user in users:
                 if user is not None and user not in self.users:
                     raise UsageError(
                         f"there is no User {user!r}",
-                        where=f"emulation.registered.{name}",
+                        where=f"emulation.{key}",
                         next_step=f"The rig has {', '.join(self.users)}",
                     )
 
@@ -272,6 +275,7 @@ class World:
             identities.organisation(dcc, KeyUse.XML_SIGN, RemotePartyRole.DCC_XML_SIGN),
         )
         self.mail = Mail(self.surroundings, keys, tuple(self.users.values()), lambda document: self.outbox(document))
+        self.mail.versions = {self.users[name].eui: version for name, version in self.spec.duis_versions.items()}
         return Dcc(
             self.surroundings,
             tuple(self.users.values()),

@@ -30,82 +30,12 @@ OTHER_UNKNOWN = "E081405"
 NO_ADDRESS = "E120101"
 """12.1: no address has this post code."""
 
-_SOUTH = frozenset(
-    [
-        "BA",
-        "BH",
-        "BN",
-        "BR",
-        "CB",
-        "CF",
-        "CM",
-        "CO",
-        "CR",
-        "CT",
-        "DA",
-        "DT",
-        "EN",
-        "EX",
-        "GL",
-        "GU",
-        "HA",
-        "HP",
-        "IG",
-        "IP",
-        "KT",
-        "LU",
-        "ME",
-        "MK",
-        "NR",
-        "OX",
-        "PL",
-        "PO",
-        "RG",
-        "RH",
-        "RM",
-        "SA",
-    ]
-)
-_NORTH = frozenset(
-    [
-        "AB",
-        "BD",
-        "BL",
-        "CA",
-        "DD",
-        "DG",
-        "DH",
-        "DL",
-        "DN",
-        "EH",
-        "FK",
-        "FY",
-        "G",
-        "HD",
-        "HG",
-        "HS",
-        "HU",
-        "HX",
-        "IV",
-        "KA",
-        "KW",
-        "KY",
-        "LA",
-        "LS",
-        "ML",
-        "NE",
-        "PA",
-        "PH",
-        "PR",
-        "S",
-        "SR",
-        "TD",
-        "TS",
-        "WF",
-        "YO",
-        "ZE",
-    ]
-)
+_AREAS = {
+    "North": "AB BD BL CA DD DG DH DL DN EH FK FY G HD HG HS HU HX IV KA KW KY LA LS ML NE PA PH PR S SR TD TS WF YO",
+    "South": "BA BH BN BR CB CF CM CO CR CT DA DT EN EX GL GU HA HP IG IP KT LU ME MK NR OX PL PO RG RH RM SA SE SW TN",
+}
+"""Post code areas of Scotland and the north of England, and of the south of England and Wales, as far as is needed for
+answers that differ; whatever is in neither is Central."""
 _TECHNOLOGY = {"North": "LRR", "Central": "Cellular", "South": "Cellular"}
 
 
@@ -201,15 +131,12 @@ class HubStatus(Part):
 
 
 def region_of(post_code: str) -> str | None:
-    """The region of a post code, from the letters that it begins with; None if it begins with none.
-
-    North is Scotland and the north of England, South the south of England and Wales, Central what lies between.
-    """
+    """The region of a post code, from the letters that it begins with; None if it begins with none."""
     letters = post_code.upper()
     area = letters[: next((at for at, each in enumerate(letters) if not each.isalpha()), len(letters))]
     if not 0 < len(area) <= 2:
         return None
-    return "North" if area in _NORTH else "South" if area in _SOUTH else "Central"
+    return next((region for region, areas in _AREAS.items() if area in areas.split()), "Central")
 
 
 PARTS: tuple[type[Part], ...] = (HubStatus,)

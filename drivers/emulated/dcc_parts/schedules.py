@@ -165,7 +165,7 @@ class Schedules(Part):
             self.dcc.delivery.send(self.dcc.order(request, user, (number, made)))
         except NotTransformable as error:
             head = self.dcc.header(request, error.code) | {"request_id": made}
-            self.dcc.mail.respond(variant, duis.ErrorResponse(**head))
+            self.dcc.mail.respond_to(request, duis.ErrorResponse(**head))
         self._plan(number)
 
 
