@@ -18,8 +18,8 @@ from drivers.emulated.device import Surroundings, from_utc_ns
 _NEIGHBOURS = {"AD1": "N1", "N24": "N25"}
 _EARLIER = timedelta(days=1)
 _FIRST_VERSIONS = {"N54": (2, 0), "N55": (3, 0), "N56": (3, 0), "N57": (3, 0)}
-"""The version of DUIS that an alert came with: dual band Comms Hubs and SMETS1 were added to the first ones. Which minor
-version brought other alerts is not sourced, so that these are taken to be in every one."""
+"""The version of DUIS that an alert came with: dual band Comms Hubs and SMETS1 were added to the first ones. Which
+version brought other alerts is not sourced: they are taken to be in every one."""
 
 
 @dataclass(frozen=True, slots=True)
