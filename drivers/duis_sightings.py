@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,8 +50,8 @@ class Received:
 
     message: duis.Response
     digest: str
-    filed: Filed | None = None
-    exchange: Exchange | None = None
+    filed: Filed | None = field(default=None, compare=False)
+    exchange: Exchange | None = field(default=None, compare=False)
 
 
 class Sightings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +18,7 @@ from pydantic import ConfigDict, Field, SecretStr, field_validator, model_valida
 
 from bench.capabilities import Exchange
 from bench.clock import Instant
-from bench.device import DeviceContext, Driver, DriverConfig
+from bench.device import DeviceContext, Driver, DriverConfig, Problem
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
 from bench.duis.requests import build_request, parse_request
@@ -32,6 +32,7 @@ from bench.gbcs.crypto import sign_pre_command
 from bench.parties import User
 from bench.quantities import SecondsField
 from drivers.duis_sightings import Received, Sightings
+from drivers.gateway_check import problems
 from drivers.pre_command import check_pre_command
 from drivers.redaction import Redactor
 from drivers.tls import TlsFiles
@@ -166,6 +167,10 @@ class Gateway(Driver[GatewayConfig]):
         """The address of the receive service, unless any free port will do."""
         port = self.config.receive_port
         return [f"tcp:{self.config.receive_host}:{port}"] if port else []
+
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with addresses, TLS files, tokens, keys and certificates."""
+        return tuple(problems(self.config, self.context.parties, self.context.clock.now().utc))
 
     @property
     def receive_port(self) -> int:
