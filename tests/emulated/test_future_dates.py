@@ -66,7 +66,7 @@ async def test_a_device_tells_when_it_has_acted() -> None:
         first = small.posts[-1]
         assert isinstance(first.message, duis.GbcsResponse)
         assert small.decode(first).ok
-        assert small.world.esme.firmware == "00010001"
+        assert small.world.esme.firmware == "00000001"
         await asyncio.sleep(AHEAD.total_seconds())
         assert small.world.esme.firmware == "00010002"
         message = small.posts[-1].message
