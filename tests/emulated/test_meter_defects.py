@@ -116,3 +116,18 @@ async def test_what_gbcs_fixes_is_told_whatever_is_configured() -> None:
         assert (await small.ask("IS", "7.3", ESME)).ok
         await asyncio.sleep(60)
         assert small.codes() == ["0x8F32"]
+
+
+@pytest.mark.parametrize(
+    ("off_s", "alerts", "left_s"), [(0.5, [], 0.5), (-4.0, ["0x8145"], 0.0), (11.0, ["0x8F0C", "0x8F0C"], 11.0)]
+)
+async def test_a_meter_looks_at_the_hubs_clock_every_day(off_s: float, alerts: list[str], left_s: float) -> None:
+    with small_world() as small:
+        small.world.esme.clock.drift(off_s)
+        await asyncio.sleep(86_000)
+        assert small.alerts() == []
+        await asyncio.sleep(87_400)
+        assert small.alerts() == [(code, "IS") for code in alerts]
+        off = small.world.esme.clock.utc() - small.world.mail.now
+        assert off.total_seconds() == pytest.approx(left_s, abs=0.01)
+        assert all(small.protection(post) == "valid" for post in small.posts)

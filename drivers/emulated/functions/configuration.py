@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bench.parties import DeviceType
 from drivers.emulated.functions.base import Function
+from drivers.emulated.functions.clock_keeping import ClockKeeping
 from drivers.emulated.functions.consumer import ConsumerDisplay, DataRestriction
 from drivers.emulated.functions.electricity_settings import ElectricitySettings
 from drivers.emulated.functions.event_behaviour import EventBehaviour
@@ -15,6 +16,7 @@ from drivers.emulated.functions.load_limit import LoadLimit
 
 FUNCTIONS: Mapping[DeviceType, tuple[type[Function], ...]] = {
     DeviceType.ESME: (
+        ClockKeeping,
         ConsumerDisplay,
         DataRestriction,
         ElectricityIdentity,
@@ -23,7 +25,7 @@ FUNCTIONS: Mapping[DeviceType, tuple[type[Function], ...]] = {
         FirmwareVersion,
         LoadLimit,
     ),
-    DeviceType.GSME: (ConsumerDisplay, EventBehaviour, FirmwareVersion, GasSettings),
+    DeviceType.GSME: (ClockKeeping, ConsumerDisplay, EventBehaviour, FirmwareVersion, GasSettings),
     DeviceType.CHF: (FirmwareVersion, HubIdentity),
     DeviceType.GPF: (DataRestriction, FirmwareVersion, GasProxy),
     DeviceType.PPMID: (FirmwareVersion,),
