@@ -290,7 +290,9 @@ class Dcc:
         entry = self.inventory.find(hub)
         if entry is None or entry.status != COMMISSIONED:
             return
-        for meter in self.inventory.of_type(DeviceType.ESME, DeviceType.GSME):
+        for meter in self.inventory.on_han(hub):
+            if meter.type not in (DeviceType.ESME, DeviceType.GSME):
+                continue
             operator = self.serving(meter, "operator")
             mpxn = self.inventory.metering_point(meter)
             if operator is not None and mpxn:
