@@ -187,8 +187,11 @@ class Delivery:
         """
         answered = self._answered(order, response)
         del self._local[order.key]
-        for part in self._dcc.parts:
-            part.note(answered)
+        # The same command may be on its way over the WAN: its User has the response now.
+        pending = self._pending.pop(order.key, None)
+        if pending is not None:
+            pending.timeout.cancel()
+        self._note(order, answered)
 
     def is_authentic(self, response: Message) -> bool:
         """Whether a response is its device's, as far as the DCC can tell: a tag for a User is for the User to check."""
@@ -210,6 +213,7 @@ class Delivery:
             return
         pending.timeout.cancel()
         order = pending.order
+        self._local.pop(order.key, None)
         answered = self._answered(order, message)
         head = self._dcc.header(order.request, "I0")
         number = None
@@ -222,10 +226,7 @@ class Delivery:
             order.request,
             duis.GbcsResponse(**head, payload=raw, schedule_id=number, customer_identification_number=shown),
         )
-        if not answered.response.ok:
-            self._forget_instructions(order)
-        for part in self._dcc.parts:
-            part.note(answered)
+        self._note(order, answered)
 
     def instruction(self, message: Message, alert: Alert, raw: bytes) -> bool:
         """Pass on that an instruction of a future-dated command was carried out; False if the alert is about none."""
@@ -261,6 +262,12 @@ class Delivery:
         waiting, self._waiting = self._waiting, []
         for target, raw in waiting:
             self._pass_down(target, raw)
+
+    def _note(self, order: Order, answered: Answered) -> None:
+        if not answered.response.ok:
+            self._forget_instructions(order)
+        for part in self._dcc.parts:
+            part.note(answered)
 
     def _answered(self, order: Order, message: Message) -> Answered:
         outcome = order.use_case.decode_response(message.content)

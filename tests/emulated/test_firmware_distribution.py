@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from bench.duis import responses as duis
 from bench.eui import Eui64
+from tests.emulated.cells import HCALCS, MORE_DUTS, PPMID
 from tests.emulated.firmware_worlds import IMAGE_HASH, distribute, update
 from tests.emulated.worlds import CHF, ESME, GSME, Small, small_world
 
@@ -87,6 +88,16 @@ async def test_a_device_without_supply_is_tried_again_and_then_given_up() -> Non
         assert lost.user == "IS"
         assert isinstance(lost.message, duis.DccAlert)
         assert lost.message.body == {"update_firmware_request_id": sent.request_id, "meter_ids": str(ESME)}
+
+
+async def test_an_image_for_a_display() -> None:
+    """11.4 is for PPMIDs; one that is on no HAN never gets it."""
+    with small_world(more_duts=MORE_DUTS, inventory={"hcalcs": "Pending"}) as small:
+        assert small.send("IS", "11.1", params=update(PPMID)).response_code == "E110102"
+        answer = small.send("IS", "11.4", params=update(PPMID, HCALCS))
+        assert isinstance(answer, duis.DspResponse)
+        assert (answer.response_code, answer.name) == ("W110401", "DSPUpdatePPMIDFirmwareWarning")
+        assert answer.values == {"not_commissioned_device_id_list": str(HCALCS)}
 
 
 @pytest.mark.parametrize("wrong", [{}, {"size_off": 1}, {"signature": bytes(64)}])

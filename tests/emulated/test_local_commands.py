@@ -71,6 +71,19 @@ async def test_a_command_for_both_ways(variant: str, cv: int) -> None:
         assert (small.world.deliver_locally(command.payload) is None) == (cv == 7)
 
 
+@pytest.mark.parametrize("first", ["wan", "terminal"])
+async def test_a_response_that_comes_both_ways_counts_once(first: str) -> None:
+    with small_world(inventory={"esme": "Pending"}) as small:
+        command = local(small, "IS", "8.11", CHF, {"device_id": ESME, "install_code": CODES["esme"]}, cv=3)
+        response = small.world.deliver_locally(command.payload)
+        if first == "wan":
+            await asyncio.sleep(10)
+        returned = small.send("IS", "8.13", params={"device_gbcs_response": response}).response_code
+        assert returned == (UNKNOWN if first == "wan" else "I99")
+        await asyncio.sleep(10)
+        assert [code for code in small.codes() if code == "N24"] == ["N24"]
+
+
 async def test_a_hand_held_terminal_reaches_what_is_on_the_han() -> None:
     with small_world() as small:
         command = local(small, "GS", "7.4", GSME)

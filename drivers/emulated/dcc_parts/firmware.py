@@ -148,13 +148,20 @@ class FirmwareDistribution(Part):
     def _hand_over(self, device: Eui64) -> None:
         transfer, hub = self.transfers[device], self.dcc.delivery.hub
         if hub is not None and hub.hand_image(device, transfer["image"], transfer["version"]):
-            self.expected[device] = transfer["version"]
+            self._delivered(device, transfer["version"])
             self._settle(device, delivered=True)
         elif self.dcc.mail.now >= transfer["until"]:
             self._settle(device, delivered=False)
         else:
             transfer["next"] = self.dcc.mail.now + timedelta(seconds=_RETRY_S)
             self._plan(device)
+
+    def _delivered(self, device: Eui64, version: str) -> None:
+        entry = self.dcc.inventory.find(device)
+        if entry is not None and entry.type in _TAKES["11.4"]:
+            entry.firmware = version
+        else:
+            self.expected[device] = version
 
     def _settle(self, device: Eui64, *, delivered: bool) -> None:
         transfer = self.transfers.pop(device)

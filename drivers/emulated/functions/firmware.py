@@ -27,6 +27,9 @@ _SIZE_AT, _SIZE_END = 52, 56
 _TRAILER_BYTES = 66
 """After the manufacturer's image: a flag, the length 0x40, and the supplier's signature (GBCS section 11.2)."""
 
+_ACTIVATE_THEMSELVES = (DeviceType.PPMID, DeviceType.HCALCS)
+"""What needs no 11.3: 11.4 is all that there is for them."""
+
 
 class Firmware(Function):
     """The image that a device holds beside the one in execution.
@@ -58,7 +61,9 @@ class Firmware(Function):
         """
         inner = self._manufacturer_image(image)
         found = hashlib.sha256(inner if inner is not None else image).digest()
-        if inner is not None:
+        if inner is not None and self.device.dut.type in _ACTIVATE_THEMSELVES:
+            self.device.firmware = version
+        elif inner is not None:
             self.image_hash, self.image_version = found, version
         self.device.raise_alert(VERIFIED if inner is not None else NOT_VERIFIED, self._receipt(found))
         return inner is not None
