@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 _SHOW_NUMBER = "9.1"
 """The variant whose response tells the User what the meter's display shows now."""
 
-_MOST_LOCAL = 256
-"""Local commands whose responses are known when a User returns them; the oldest are forgotten."""
+_MOST = 256
+"""Local commands whose responses are known when a User returns them, and alerts that are known if they come again; the
+oldest are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class Delivery:
         self._instructions: dict[tuple[Eui64, int], _Instructions] = {}
         self._local: dict[tuple[Eui64, Eui64, int], Order] = {}
         self._waiting: list[tuple[Eui64, bytes]] = []
+        self._told: dict[tuple[Eui64, int], tuple[Order, int]] = {}
         self._kept: dict[int, tuple[datetime, Order]] = {}
         self._last_kept = 0
 
@@ -170,7 +172,7 @@ class Delivery:
     def hand_out(self, order: Order) -> bytes:
         """A command for a User to deliver over the HAN; its response may be returned (8.13)."""
         self._local[order.key] = order
-        if len(self._local) > _MOST_LOCAL:
+        if len(self._local) > _MOST:
             del self._local[next(iter(self._local))]
         self._await_instructions(order)
         return self.seal(order.message)
@@ -232,30 +234,40 @@ class Delivery:
         """Pass on that an instruction of a future-dated command was carried out; False if the alert is about none."""
         if alert.code not in (FUTURE_DATED_DONE, FUTURE_DATED_FAILED):
             return False
+        told = self._told.get((message.originator, message.originator_counter))
+        if told is not None:
+            # The same message once more: it tells of no other instruction.
+            self._pass_on(*told, message, alert, raw)
+            return True
         counter = _command_counter(alert)
         awaited = self._instructions.get((message.originator, counter)) if counter is not None else None
-        if awaited is None:
+        if awaited is None or not _is_about(alert, awaited.order):
             return False
         order = awaited.order
         awaited.done += 1
         if awaited.done == order.instructions:
             self._forget_instructions(order)
+        self._told[message.originator, message.originator_counter] = order, awaited.done
+        if len(self._told) > _MOST:
+            del self._told[next(iter(self._told))]
+        self._pass_on(order, awaited.done, message, alert, raw)
+        for part in self._dcc.parts:
+            part.instruction(order, alert)
+        return True
+
+    def _pass_on(self, order: Order, number: int, message: Message, alert: Alert, raw: bytes) -> None:
+        user = order.request.request_id.originator
         head = self._dcc.header(order.request, "I0")
-        head["response_id"] = RequestId(
-            message.originator, order.request.request_id.originator, message.originator_counter
-        )
+        head["response_id"] = RequestId(message.originator, user, message.originator_counter)
         self._dcc.mail.post(
             duis.FutureDatedDeviceAlert(
                 **head,
                 alert_code=alert.code,
                 payload=raw,
-                instruction_number=awaited.done,
+                instruction_number=number,
                 total_instructions=order.instructions,
             )
         )
-        for part in self._dcc.parts:
-            part.instruction(order, alert)
-        return True
 
     def hub_up(self) -> None:
         """The hub is connected again: what waits for it goes down now."""
@@ -328,6 +340,12 @@ def date_of(request: Request) -> datetime | None:
 
 def _instructions_of(order: Order) -> tuple[Eui64, int]:
     return order.message.recipient, order.message.originator_counter
+
+
+def _is_about(alert: Alert, order: Order) -> bool:
+    """Whether an alert that names a message code names that of a command."""
+    specific = alert.specific
+    return not isinstance(specific, FutureDatedAction) or specific.message_code == order.message.message_code
 
 
 def _command_counter(alert: Alert) -> int | None:

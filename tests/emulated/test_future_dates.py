@@ -89,6 +89,17 @@ async def test_a_device_tells_that_it_could_not() -> None:
         assert message.alert_code == 0x8F67
 
 
+async def test_an_alert_that_comes_twice_tells_of_one_instruction() -> None:
+    with small_world("alert-twice:0x8F66@5s") as small:
+        await distribute(small, "IS", ESME)
+        when = small.world.mail.now + AHEAD
+        signed(small, "IS", "11.3", {"firmware_hash": IMAGE_HASH, "execution_date_time": when})
+        await asyncio.sleep(AHEAD.total_seconds() + 30)
+        told = [post.message for post in small.posts if isinstance(post.message, duis.FutureDatedDeviceAlert)]
+        assert [each.instruction_number for each in told] == [1, 1]
+        assert small.alerts() == [("0x8F72", "IS")]
+
+
 async def test_a_device_that_says_nothing_in_time_is_e30() -> None:
     with small_world("alert-never:0x8F66", world={"device_timeout": "10 min"}) as small:
         await distribute(small, "IS", ESME)
