@@ -28,9 +28,9 @@ DEVICE = "00-DB-12-34-56-78-90-C7"
 
 
 @contextmanager
-def emulating(folder: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
-    """The rig that ships, emulated by a process of its own, once it says where everything is."""
-    command = [sys.executable, "-m", "bench.cli", "emulate", str(RIG), "--as", str(folder / "rig"), "--json"]
+def emulating(folder: Path, *more: str, rig: Path = RIG) -> Iterator[subprocess.Popen[str]]:
+    """A rig, emulated by a process of its own, once it says where everything is."""
+    command = [sys.executable, "-m", "bench.cli", "emulate", str(rig), "--as", str(folder / "rig"), "--json"]
     command += ["--state", str(folder / "state"), *more]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

@@ -15,12 +15,14 @@ import pytest
 from bench.device import DeviceContext
 from bench.errors import DeviceError, UsageError
 from bench.events import Event, EventStream
+from bench.rig_file import load_rig
 from drivers.emulated.bench import EmulatedBench
 from drivers.emulated.tls_material import make_material
 from drivers.gateway import Gateway, GatewayConfig
 from tests.drivers.dcc_fake import MemoryCounters
-from tests.emulated.benches import make
+from tests.emulated.benches import RIG, make
 from tests.emulated.worlds import ESME
+from tests.test_emulate_state import asked, emulating
 
 TOKEN = "Zk3-qT7_vW9xYb1cD4eF6g"
 MADE = {"tls": "made"}
@@ -157,3 +159,23 @@ async def test_a_listener_on_the_network_with_authentication_is_fine() -> None:
         assert str(emulated.settings["dcc"]["url"]).startswith("https://localhost:")
         async with gateway(emulated) as (driver, events):
             assert (await ask(driver, events))["signature"] == "valid"
+
+
+@pytest.mark.realtime
+async def test_an_emulator_in_another_process_writes_a_rig_that_speaks_tls_to_it(tmp_path: Path) -> None:
+    text = RIG.read_text().replace("dcc: {kind: duis-http}", "dcc: {kind: duis-http, options: {tls: made}}")
+    rig = tmp_path / "emulated.yaml"
+    rig.write_text(text.replace("duts: duts/", f"duts: {RIG.parent}/duts/"))
+    urls = []
+    for _ in range(2):
+        with emulating(tmp_path, rig=rig) as process:
+            codes, _ = await asked(tmp_path, ("8.2", {"device_id": str(ESME)}))
+            assert codes == ["I0"]
+            section = load_rig(tmp_path / "rig" / "rig.yaml").file.devices["dcc"]
+            urls.append(section["url"])
+            assert Path(section["tls"]["key"]).parent == (tmp_path / "rig" / "dcc-tls").resolve()
+            assert Path(section["tls"]["key"]).stat().st_mode & 0o077 == 0
+            process.kill()
+            process.wait()
+    assert urls[0].startswith("https:")
+    assert urls[0] == urls[1]

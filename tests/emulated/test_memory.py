@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.clock import VirtualClock
+from bench.duis import responses as duis
+from bench.duis.default_params import default_params
 from bench.duis.request_id import RequestId
 from bench.errors import UsageError
 from bench.eui import Eui64
@@ -198,6 +200,35 @@ async def test_a_sleeping_gas_meter_still_gets_its_command() -> None:
         other = again(small)
         await asyncio.sleep(2000)
         assert [post.code for post in other.posts] == ["7.4"]
+        other.world.close()
+
+
+async def test_a_future_dated_command_is_carried_out_in_the_next_life_and_told_of() -> None:
+    with small_world() as small:
+        date = small.world.mail.now.replace(microsecond=0) + timedelta(hours=2)
+        params = dict(default_params("6.4.1", 4)) | {"execution_date_time": date}
+        assert (await small.ask("IS", "6.4.1", ESME, params)).ok
+        other = again(small)
+        third = again(other)
+        assert third.alerts() == []
+        await asyncio.sleep(2.1 * 3600)
+        told = [post.message for post in third.posts if isinstance(post.message, duis.FutureDatedDeviceAlert)]
+        total = told[0].total_instructions
+        assert [each.instruction_number for each in told] == list(range(1, total + 1))
+        assert {each.alert_code for each in told} == {0x8F66}
+        third.world.close()
+
+
+async def test_a_request_that_the_dcc_keeps_is_sent_in_the_next_life() -> None:
+    with small_world() as small:
+        date = small.world.mail.now.replace(microsecond=0) + timedelta(hours=2)
+        answer = small.send("ED", "4.10", ESME, {"execution_date_time": date})
+        assert answer.response_code == "I99", answer
+        other = again(small)
+        await asyncio.sleep(3600)
+        assert other.posts == []
+        await asyncio.sleep(3700)
+        assert [post.code for post in other.posts] == ["4.10"]
         other.world.close()
 
 
