@@ -83,8 +83,8 @@ def returned_names(found: UseCase) -> tuple[str, ...]:
     if isinstance(found, DlmsUseCase):
         return tuple(name for item in found.items for name in item.returned.names)
     others = {"GCS20": ("count",), "CS08": ("firmware_version",)}
-    names: tuple[str, ...] = others.get(found.name) or getattr(found, "returned", ())
-    return names
+    names: tuple[str, ...] = getattr(found, "returned", ())
+    return others.get(found.name, names)
 
 
 def use_case(name: str) -> Any:
