@@ -12,6 +12,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -137,7 +138,8 @@ class DuisClient:
                 asyncio.timeout(self._timeout_s),
                 self._session.post(
                     f"{self._url}/{service}",
-                    data=document,
+                    # A firmware image goes out in pieces, so that nothing else has to wait for it.
+                    data=document if len(document) <= MAX_BYTES else BytesIO(document),
                     headers={"Content-Type": CONTENT_TYPE, **self._headers},
                     allow_redirects=False,
                     ssl=self._tls if self._tls is not None else True,

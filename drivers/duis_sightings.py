@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -206,7 +206,7 @@ class Sightings:
             digest = hashlib.sha256(outer.payload).hexdigest()
             if request is None:
                 request = RequestId(recipient, device, counter)
-        data = {
+        data: dict[str, Any] = {
             "request_id": _text(request),
             "service_request": variant,
             "response_code": outer.response_code,
@@ -221,6 +221,10 @@ class Sightings:
             data["local_command"] = True
         if isinstance(outer, duis.InventoryResponse):
             data["values"] = {"devices": [_inventory_entry(each) for each in outer.devices]}
+        elif isinstance(outer, duis.DspResponse):
+            data["values"] = to_json(outer.values)
+        elif isinstance(outer, duis.GbcsResponse) and outer.schedule_id is not None:
+            data["schedule"] = outer.schedule_id
         self._emit("seen.response", recipient, data)
 
     def _judge_response(self, outer: duis.GbcsResponse, message: Message, request: RequestId | None) -> str:
@@ -233,7 +237,10 @@ class Sightings:
         if variant is not None and variant.critical and message.framing is not Framing.SIGNED:
             faults.append("a response to a critical command must be signed, and this is not")
         if request is not None:
-            faults += _parties_agree(message, None, request, broker=self._parties.dcc)
+            # The request that made a schedule went to the DCC, and its body named the device.
+            named = outer.schedule_id is None or request.target != self._parties.dcc
+            about = request if named else replace(request, target=message.originator)
+            faults += _parties_agree(message, None, about, broker=self._parties.dcc)
             # A response of a schedule repeats the counter of its own command, not that of the schedule's request; one
             # to the broker alone that of the broker's.
             own_counter = recipient == self._parties.dcc or outer.schedule_id is not None
