@@ -135,27 +135,30 @@ class Inventory:
 
     def add(self, entry: Entry) -> None:
         """Take a device in, in place of what was known of it."""
-        number = self._numbers.get(entry.eui)
-        if number is None:
+        known = self._entries.get(entry.eui)
+        if known is None:
             self._last += 1
-            number = self._last
+            self._numbers[entry.eui] = self._last
         else:
-            self.delete(entry.eui)
+            self._lose(known)
         if entry.type == DeviceType.CHF:
             entry.hub = entry.eui
-        self._entries[entry.eui], self._numbers[entry.eui] = entry, number
+        self._entries[entry.eui] = entry
         for name in _INDEXED:
             self._found.setdefault((name, getattr(entry, name)), {})[entry.eui] = entry
         entry.__dict__["_inventory"] = self
 
     def delete(self, eui: Eui64) -> None:
         """Forget a device."""
-        entry = self._entries.pop(eui)
+        self._lose(self._entries.pop(eui))
         del self._numbers[eui]
+
+    def _lose(self, entry: Entry) -> None:
+        """Take an entry out of every index."""
         entry.__dict__.pop("_inventory", None)
         for name in _INDEXED:
             place = name, getattr(entry, name)
-            self._found[place].pop(eui)
+            self._found[place].pop(entry.eui)
             if not self._found[place]:
                 del self._found[place]
 

@@ -12,6 +12,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
 from importlib import import_module
 from typing import Any
@@ -49,7 +50,7 @@ def loads(text: bytes) -> Any:
     """
     try:
         return _rich(json.loads(text))
-    except (ValueError, KeyError, TypeError, AttributeError, ImportError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ImportError, RecursionError, ArithmeticError) as error:
         raise NotMemorable(f"it is no state of an emulated world ({type(error).__name__}: {error})") from None
 
 
@@ -66,6 +67,7 @@ _WRITERS: tuple[tuple[type, str, Callable[[Any], str]], ...] = (
     (time, "time", time.isoformat),
     (timedelta, "microseconds", lambda length: str(length // timedelta(microseconds=1))),
     (float, "float", repr),
+    (Decimal, "decimal", str),
     (ec.EllipticCurvePublicKey, "public key", _point),
     (x509.Certificate, "certificate", lambda each: each.public_bytes(serialization.Encoding.DER).hex()),
     (UseCase, "use case", lambda use_case: use_case.name),
@@ -78,6 +80,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "time": time.fromisoformat,
     "microseconds": lambda text: timedelta(microseconds=int(text)),
     "float": float,
+    "decimal": Decimal,
     "public key": lambda text: ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), bytes.fromhex(text)),
     "certificate": lambda text: x509.load_der_x509_certificate(bytes.fromhex(text)),
     "use case": lambda name: _use_case(name),

@@ -40,6 +40,7 @@ _SCALARS = (
     | st.dates()
     | st.times()
     | st.timedeltas()
+    | st.decimals(allow_nan=False)
     | st.builds(Eui64, st.binary(min_size=8, max_size=8))
     | st.sampled_from([*DeviceType, *SupplyState])
 )
@@ -105,6 +106,8 @@ def test_what_cannot_be_remembered_is_named_with_its_place() -> None:
         b'{"~": "bench.nowhere:Thing", "is": {}}',
         b'{"~": "bytes", "is": "xy"}',
         b'{"~": "bytes"}',
+        b'{"~": "decimal", "is": "x"}',
+        b'{"~": "deque", "is": []}',
         b'{"~": "use case", "is": "XX"}',
         b"[" * 100_000,
     ],
