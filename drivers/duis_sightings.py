@@ -201,7 +201,7 @@ class Sightings:
             recipient = request.originator if request and recipient == self._parties.dcc else recipient
             device = message.originator
             signature = self._judge_response(outer, message, request)
-            gbcs, fault = decode_response(message)
+            gbcs, fault = decode_response(message, self._parties)
             signature = fault if signature == VALID else signature
             digest = hashlib.sha256(outer.payload).hexdigest()
             if request is None:

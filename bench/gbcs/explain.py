@@ -95,7 +95,7 @@ def _content(message: Message) -> dict[str, Any]:
     if use_case is not None and message.cra is Cra.COMMAND:
         return {"params": _plain(use_case.decode_command(message.content))}
     if use_case is not None:
-        response = use_case.decode_response(message.content)
+        response = use_case.outcome(message.content)
         return {"ok": response.ok, "detail": response.detail, "values": _plain(response.values)}
     if message.content[:1] == b"\xd9":
         _, accesses = dlms.decode_request(message.content)

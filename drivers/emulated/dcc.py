@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
+from cryptography.hazmat.primitives import serialization
+
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
 from bench.duis.requests import Request, parse_request
@@ -263,6 +265,10 @@ class Dcc:
                 originator_counter=request_id.counter,
             )
         for_user = sender is Sender.BROKER_FOR_USER
+        certificate = None
+        if for_user and use_case.protected:
+            agreement = self.users[request_id.originator].agreement.certificate
+            certificate = agreement.public_bytes(serialization.Encoding.DER)
         message = use_case.build_command(
             command.params,
             originator=self.world.dcc,
@@ -270,6 +276,7 @@ class Dcc:
             originator_counter=self.mail.next_counter(),
             user=request_id.originator if for_user else None,
             user_counter=request_id.counter if for_user else None,
+            user_certificate=certificate,
         )
         return crypto.sign(message, self.keys.signing.private_key) if use_case.broker_signs else message
 

@@ -282,7 +282,7 @@ class Delivery:
             part.note(answered)
 
     def _answered(self, order: Order, message: Message) -> Answered:
-        outcome = order.use_case.decode_response(message.content)
+        outcome = order.use_case.outcome(message.content)
         entry = self._dcc.inventory.find(message.originator)
         return Answered(order.request, self._user(order), entry, order.use_case, outcome)
 
