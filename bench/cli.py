@@ -189,10 +189,20 @@ def plan_command(runbooks: tuple[str, ...], rig_path: Path, as_json_: bool) -> N
 @main.command()
 @click.argument("rig_path", metavar="RIG", type=RIG)
 @click.option("--as", "folder", type=click.Path(path_type=Path), help="Write a rig file, keys and certificates here.")
+@click.option(
+    "--state", type=click.Path(path_type=Path), help="Keep the world here, and go on where it stopped, even if killed."
+)
 @_seed
 @_fault
 @JSON
-def emulate(rig_path: Path, folder: Path | None, seed: int | None, faults: tuple[str, ...], as_json_: bool) -> None:
+def emulate(
+    rig_path: Path,
+    folder: Path | None,
+    state: Path | None,
+    seed: int | None,
+    faults: tuple[str, ...],
+    as_json_: bool,
+) -> None:
     """Run the emulated world of RIG as a process of its own, in real time, until Ctrl-C.
 
     Any client may use it: SCPI, Modbus, MQTT, serial, DUIS over HTTP. With --as, `hilbench run --realtime --rig
@@ -200,7 +210,7 @@ def emulate(rig_path: Path, folder: Path | None, seed: int | None, faults: tuple
     """
     from bench.emulate import serve
 
-    serve(rig_path, folder, seed, faults, as_json_)
+    serve(rig_path, folder, seed, faults, as_json_, state)
 
 
 @main.group()

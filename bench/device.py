@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -62,6 +62,24 @@ class DeviceContext:
         self.emit("wire", {"direction": direction, **form, **more})
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a look at a device's section of the rig file shows, before anything is connected.
+
+    Attributes:
+        what: what is so.
+        next_step: what to do about it.
+        wrong: it cannot work like this; otherwise it is only worth a word.
+    """
+
+    what: str
+    next_step: str
+    wrong: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.what}. {self.next_step}"
+
+
 class DriverConfig(BaseModel):
     """Base of every driver's section in the rig file: unknown keys are errors."""
 
@@ -110,6 +128,10 @@ class Driver(ABC, Generic[ConfigT]):
     def shared_ports(self) -> Mapping[str, str]:
         """Ports that others may use too if they use them in the same way, and that way: speed, protocol."""
         return {}
+
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with its configuration, and the files that this names, as far as can be seen offline."""
+        return ()
 
     def start_background(self, work: Callable[[], Coroutine[Any, Any, None]], *, title: str) -> None:
         """Run supervised work until `stop_background`; if it fails, the device is reported lost."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 from collections.abc import Mapping, Sequence
@@ -13,31 +14,55 @@ import click
 import yaml
 
 from bench.clock import RealClock
+from bench.emulate_state import StateKeeper
 from bench.errors import UsageError
 from bench.rig import Emulation, build_emulation
 from bench.rig_file import Rig, load_rig
 
 
-def serve(rig_path: Path, folder: Path | None, seed: int | None, faults: Sequence[str], as_json: bool) -> None:
+def serve(
+    rig_path: Path,
+    folder: Path | None,
+    seed: int | None,
+    faults: Sequence[str],
+    as_json: bool,
+    state: Path | None = None,
+) -> None:
     """Run the world of a rig until SIGINT or SIGTERM.
 
+    Args:
+        rig_path: the rig file.
+        folder: where a rig file for other processes is written, with keys and certificates; None: nowhere.
+        seed: in place of the rig file's.
+        faults: beside the rig file's.
+        as_json: say where everything is in JSON.
+        state: folder in which the world is kept, and goes on where it stopped; None: it begins anew.
+
     Raises:
-        UsageError: the rig has no emulated world, or the folder cannot be written.
+        UsageError: the rig has no emulated world, a folder cannot be written, or holds the state of another world.
+        StorageError: the state cannot be kept.
     """
     rig = load_rig(rig_path)
     if not rig.emulated:
         raise UsageError(f"{rig.name} has no emulated world", next_step="Add an 'emulation:' section to the rig file")
-    asyncio.run(_serve(rig, folder, seed, faults, as_json))
+    with contextlib.ExitStack() as stack:
+        keeper = stack.enter_context(StateKeeper(state)) if state is not None else None
+        asyncio.run(_serve(rig, folder, seed, faults, as_json, keeper))
 
 
-async def _serve(rig: Rig, folder: Path | None, seed: int | None, faults: Sequence[str], as_json: bool) -> None:
-    world = build_emulation(rig, RealClock(), seed=seed, faults=faults)
+async def _serve(
+    rig: Rig, folder: Path | None, seed: int | None, faults: Sequence[str], as_json: bool, keeper: StateKeeper | None
+) -> None:
+    world = build_emulation(rig, RealClock(), seed=seed, faults=faults, saved=keeper.read() if keeper else None)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
         await world.start()
+        if keeper is not None:
+            await keeper.save(world.memory())
+            world.on_change = keeper.changed
         written = write_rig(rig, world, folder) if folder is not None else None
         if as_json:
             devices = {name: dict(section) for name, section in world.settings.items()}
@@ -49,7 +74,10 @@ async def _serve(rig: Rig, folder: Path | None, seed: int | None, faults: Sequen
                 click.echo(f"  {name:12} {shown}")
             if written is not None:
                 click.echo(f"use it from another process: hilbench run RUNBOOK --realtime --rig {written}")
-        await stop.wait()
+        if keeper is None:
+            await stop.wait()
+        else:
+            await keeper.keep(world.memory, stop)
     finally:
         await world.close()
 
@@ -70,13 +98,13 @@ def write_rig(rig: Rig, world: Emulation, folder: Path) -> Path:
         (folder / "duts.yaml").touch(mode=0o600)
         (folder / "duts.yaml").write_text((rig.document.path.parent / rig.file.duts).read_text())
         target = folder / "rig.yaml"
-        target.write_text(yaml.safe_dump(_rig_section(rig, world), sort_keys=False))
+        target.write_text(yaml.safe_dump(_rig_section(rig, world, folder), sort_keys=False))
     except OSError as error:
         raise UsageError(f"cannot write {error.filename}: {error.strerror}") from None
     return target
 
 
-def _rig_section(rig: Rig, world: Emulation) -> dict[str, Any]:
+def _rig_section(rig: Rig, world: Emulation, folder: Path) -> dict[str, Any]:
     """The rig file of a world in another process: the same keys, without `emulation`, with addresses and keys."""
     section = {key: value for key, value in rig.document.root.items() if key != "emulation"}
     section["duts"] = "duts.yaml"
@@ -86,11 +114,24 @@ def _rig_section(rig: Rig, world: Emulation) -> dict[str, Any]:
         name: {"role": user.role, "id": str(user.id), "keys": f"keys/{name}"} for name, user in rig.file.users.items()
     }
     section["devices"] = {
-        name: dict(device) | _plain(world.settings.get(name, {}))
+        name: dict(device) | _plain(world.settings.get(name, {}), folder / f"{name}-tls")
         for name, device in rig.document.root["devices"].items()
     }
     return section
 
 
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value if isinstance(value, int | float | bool) else str(value) for key, value in settings.items()}
+def _plain(settings: Mapping[str, Any], tls: Path) -> dict[str, Any]:
+    """Settings as a rig file may have them; the TLS files that they name are copied to a folder beside it."""
+    return {key: _plain_value(value, tls) for key, value in settings.items()}
+
+
+def _plain_value(value: Any, tls: Path) -> Any:
+    if isinstance(value, Mapping):
+        return _plain(value, tls)
+    if isinstance(value, Path):
+        tls.mkdir(mode=0o700, exist_ok=True)
+        copy = tls / value.name
+        copy.touch(mode=0o600)
+        copy.write_bytes(value.read_bytes())
+        return str(copy.resolve())
+    return value if isinstance(value, int | float | bool) else str(value)

@@ -26,6 +26,9 @@ Kinds, and what their `data` holds (all values JSON):
 `run` `step` `verdict` `expectation` `safe` `park` `finding` `clock`    the engine's own
 ====================  =========================================================================================
 
+A message from the DCC about whose coming something is strange has `strange`: "late", "duplicate", "repeated",
+"out of order", "contradictory", "unsolicited" (`bench.duis.correlation`).
+
 `signature` is "valid", or a sentence saying why it is not. `digest` is SHA-256 of the message as it was signed: the
 same digest twice is a duplicate delivery.
 """

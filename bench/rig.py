@@ -33,7 +33,13 @@ T = TypeVar("T")
 
 
 class Emulation(Protocol):
-    """An emulated world, as the controller sees it: something to start, that says where its wires are."""
+    """An emulated world, as the controller sees it: something to start, that says where its wires are.
+
+    Attributes:
+        on_change: called whenever something may have changed that `memory` holds.
+    """
+
+    on_change: Callable[[], None]
 
     @property
     def parties(self) -> Parties:
@@ -48,6 +54,9 @@ class Emulation(Protocol):
 
     async def close(self) -> None:
         """Take everything down."""
+
+    def memory(self) -> bytes:
+        """Everything that another life of this world needs to go on."""
 
     def private_material(self) -> Mapping[str, bytes]:
         """Key and certificate files by relative path, for a rig that another process uses."""
@@ -99,11 +108,13 @@ def driver_class(rig: Rig, device: str) -> type[AnyDriver]:
     return cast("type[AnyDriver]", load_entry(found[name]))
 
 
-def build_emulation(rig: Rig, clock: Clock, *, seed: int | None, faults: Sequence[str]) -> Emulation:
-    """Make (but not start) the emulated world of a rig.
+def build_emulation(
+    rig: Rig, clock: Clock, *, seed: int | None, faults: Sequence[str], saved: bytes | None = None
+) -> Emulation:
+    """Make (but not start) the emulated world of a rig; `saved` is the memory of an earlier life of it.
 
     Raises:
-        UsageError: the rig's `emulation` section is wrong, or a fault has no such name.
+        UsageError: the rig's `emulation` section is wrong, a fault has no such name, or `saved` is of another world.
     """
     emulator = emulator_class()
     section = dict(rig.file.emulation or {})
@@ -122,6 +133,8 @@ def build_emulation(rig: Rig, clock: Clock, *, seed: int | None, faults: Sequenc
         clock=clock,
         seed=seed,
         faults=tuple(faults),
+        rig=rig.name,
+        saved=saved,
     )
     return world
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.clock import RealClock
-from bench.errors import DeviceLost
+from bench.errors import DeviceLost, UsageError
 from bench.events import EventStream
 from bench.parties import Certificates, Parties
 from bench.rig import build_drivers, driver_class, open_rig
 from bench.rig_file import Rig, load_rig
+from bench.rig_keys import load_parties
 from bench.runner import RunOptions, make_clock, make_loop_factory
-from bench.verdict import EXIT_PASSED, EXIT_UNDECIDED
+from bench.verdict import EXIT_PASSED, EXIT_UNDECIDED, EXIT_USAGE
 
 
 @dataclass(slots=True)
@@ -23,23 +24,28 @@ class CheckReport:
 
     Attributes:
         devices: device name to what became of it: "ok", or an error.
+        problems: what cannot work, with what to do about it.
         notes: what is missing or weak.
     """
 
     rig: Rig
     devices: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lost: str = ""
 
     @property
     def exit_code(self) -> int:
-        """0, or 3 if a device could not be reached."""
+        """0; 2 if something in the files cannot work, 3 if a device could not be reached."""
+        if self.problems:
+            return EXIT_USAGE
         return EXIT_UNDECIDED if self.lost else EXIT_PASSED
 
     def lines(self) -> list[str]:
         """The report for people."""
         lines = [f"{self.rig.document.path}: rig {self.rig.name}"]
         lines += [f"  {name:12} {state}" for name, state in self.devices.items()]
+        lines += [f"  problem: {problem}" for problem in self.problems]
         lines += [self.lost] if self.lost else []
         return lines + [f"  note: {note}" for note in self.notes]
 
@@ -47,7 +53,8 @@ class CheckReport:
         """The report for programs."""
         return {
             "rig": self.rig.name,
-            "ok": not self.lost,
+            "ok": not (self.lost or self.problems),
+            "problems": self.problems,
             "devices": self.devices,
             "error": self.lost,
             "notes": self.notes,
@@ -80,10 +87,13 @@ def check(path: Path, state: Path, *, offline: bool) -> CheckReport:
         for name in rig.file.devices:
             driver_class(rig, name)
     else:
-        nobody = Parties({}, rig.duts, rig.file.dcc, Certificates())
-        build_drivers(rig, {}, EventStream(RealClock()), nobody, _NoCounters())
+        parties = _parties(rig, report)
+        drivers = build_drivers(rig, {}, EventStream(RealClock()), parties, _NoCounters())
+        for name, driver in drivers.items():
+            for problem in driver.problems():
+                (report.problems if problem.wrong else report.notes).append(f"{name}: {problem}")
     report.devices = dict.fromkeys(rig.file.devices, "not connected")
-    if offline:
+    if offline or report.problems:
         return report
     options = RunOptions(Path(), state)
     with asyncio.Runner(loop_factory=make_loop_factory(rig, options)) as runner:
@@ -92,6 +102,15 @@ def check(path: Path, state: Path, *, offline: bool) -> CheckReport:
         except DeviceLost as error:
             report.lost = str(error)
     return report
+
+
+def _parties(rig: Rig, report: CheckReport) -> Parties:
+    """The rig's keys and certificates; nobody's, and a note, if they cannot be read: offline they may be elsewhere."""
+    try:
+        return load_parties(rig)
+    except UsageError as error:
+        report.notes.append(f"keys and certificates were not looked at: {error}")
+        return Parties({}, rig.duts, rig.file.dcc, Certificates())
 
 
 async def _connect(rig: Rig, state: Path, report: CheckReport) -> None:

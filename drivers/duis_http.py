@@ -12,6 +12,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -20,6 +21,8 @@ from bench.duis.safe_xml import MAX_BYTES
 from bench.errors import DeviceError, DeviceLost
 
 CONTENT_TYPE = "application/xml"
+
+_VERDICT_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,26 @@ async def read_bounded(stream: aiohttp.StreamReader, limit: int = MAX_BYTES) -> 
     return b"".join(parts)
 
 
+async def _is_closed_at_once(reader: asyncio.StreamReader) -> bool:
+    """Whether the server ends the connection unasked: so it refuses a client, in TLS 1.3 after the handshake only."""
+    try:
+        async with asyncio.timeout(_VERDICT_S):
+            return await reader.read(1) == b""
+    except TimeoutError:
+        # Silence is consent: a server says nothing before it is asked.
+        return False
+
+
+def _tls_alert(error: BaseException | None) -> str | None:
+    """What the other end's TLS alert says, if one is behind an error."""
+    while error is not None:
+        reason = getattr(error, "reason", None)
+        if isinstance(error, ssl.SSLError) and isinstance(reason, str) and "_ALERT_" in reason:
+            return reason.partition("_ALERT_")[2].replace("_", " ").lower()
+        error = getattr(error, "os_error", None) or error.__cause__ or error.__context__
+    return None
+
+
 class DuisClient:
     """Posts DUIS documents to the DCC.
 
@@ -50,10 +73,14 @@ class DuisClient:
         timeout_s: bound of each exchange, from the first byte of the connection to the last of the answer.
         tls: context for an https `url`.
         where: how errors name the device.
+        token: sent with each request as `Authorization: Bearer TOKEN`, or None.
     """
 
-    def __init__(self, url: str, *, timeout_s: float, tls: ssl.SSLContext | None, where: str) -> None:
+    def __init__(
+        self, url: str, *, timeout_s: float, tls: ssl.SSLContext | None, where: str, token: str | None = None
+    ) -> None:
         self._url = url
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._timeout_s = timeout_s
         self._tls = tls
         self._where = where
@@ -64,16 +91,21 @@ class DuisClient:
 
         Raises:
             DeviceLost: nothing answers.
-            DeviceError: the certificate of what answers is not trusted.
+            DeviceError: the certificate of what answers is not trusted, or it does not trust the bench's.
         """
         parts = urlsplit(self._url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
             async with asyncio.timeout(self._timeout_s):
-                _, writer = await asyncio.open_connection(parts.hostname, port, ssl=self._tls)
+                reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=self._tls)
+            try:
+                refused = self._tls is not None and await _is_closed_at_once(reader)
+            finally:
                 writer.transport.abort()
         except (OSError, TimeoutError) as error:
             raise self._explain(error, "the port of the DCC") from None
+        if refused:
+            raise self._refused("the port of the DCC", "it closes the connection after the handshake")
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(force_close=True, use_dns_cache=False, limit=16),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -106,8 +138,9 @@ class DuisClient:
                 asyncio.timeout(self._timeout_s),
                 self._session.post(
                     f"{self._url}/{service}",
-                    data=document,
-                    headers={"Content-Type": CONTENT_TYPE},
+                    # A firmware image goes out in pieces, so that nothing else has to wait for it.
+                    data=document if len(document) <= MAX_BYTES else BytesIO(document),
+                    headers={"Content-Type": CONTENT_TYPE, **self._headers},
                     allow_redirects=False,
                     ssl=self._tls if self._tls is not None else True,
                 ) as response,
@@ -123,6 +156,12 @@ class DuisClient:
 
     def _check_head(self, service: str, response: aiohttp.ClientResponse) -> None:
         status = response.status
+        if status == 401:
+            raise DeviceError(
+                f"{service} asks for another token than the bench's, or for one at all (HTTP status 401)",
+                where=self._where,
+                next_step="Write the DCC's token as `token` in the rig file",
+            )
         if 300 <= status < 400:
             raise self._wrong(f"{service} redirects (HTTP status {status}), which is not followed")
         if status != 200:
@@ -138,8 +177,17 @@ class DuisClient:
     def _wrong(self, what: str) -> DeviceError:
         return DeviceError(what, where=self._where, next_step="Check that `url` is that of DCC's DUIS services")
 
+    def _refused(self, what: str, why: str) -> DeviceError:
+        return DeviceError(
+            f"{what} refuses the bench's certificate, or asks for one: {why}",
+            where=self._where,
+            next_step="Check `certificate` and `key` of `tls` in the rig file: the DCC has to trust who issued it",
+        )
+
     def _explain(self, error: Exception, what: str) -> DeviceError:
         """The one error for what asyncio, ssl and aiohttp may raise."""
+        if (alert := _tls_alert(error)) is not None:
+            return self._refused(what, alert)
         if isinstance(error, TimeoutError) and not (isinstance(error, OSError) and error.errno):
             reason = f"{what} does not answer within {self._timeout_s:g} s"
         elif isinstance(error, (ssl.SSLError, aiohttp.ClientSSLError)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from lxml import etree
 
 from bench.device import DeviceContext
 from bench.duis import responses as duis
+from bench.duis.correlation import Correlator, Exchange, Filed
 from bench.duis.errors import DuisError, SignatureError
 from bench.duis.names import sr
 from bench.duis.request_id import RequestId
@@ -43,10 +44,14 @@ class Received:
     Attributes:
         message: what it says.
         digest: SHA-256 of the canonical content that was signed.
+        filed: where the books put it: its request, and what is strange about when it came.
+        exchange: everything that came for that request, or None.
     """
 
     message: duis.Response
     digest: str
+    filed: Filed | None = field(default=None, compare=False)
+    exchange: Exchange | None = field(default=None, compare=False)
 
 
 class Sightings:
@@ -61,6 +66,14 @@ class Sightings:
         self._context = context
         self._parties = context.parties
         self._redactor = redactor
+        self._books = Correlator()
+        # Whatever is put on the stream while a message is reported is about that message.
+        self._strange: list[str] = []
+
+    def sent(self, request_id: RequestId, variant: str, command_variant: int, *, late_s: float) -> None:
+        """Take note of a request before it is sent; what comes for it more than `late_s` from now is late."""
+        deadline_ns = self._context.clock.now().mono_ns + round(late_s * 1e9)
+        self._books.sent(request_id, variant, command_variant, deadline_ns=deadline_ns)
 
     def read(self, document: bytes) -> Received:
         """Verify a document's signature and read it.
@@ -81,7 +94,10 @@ class Sightings:
                 next_step="Fetch the certificate that replaces it from the SMKI repository",
             )
         canonical = etree.tostring(verified.root, method="c14n")
-        return Received(duis.parse_response(verified.root), hashlib.sha256(canonical).hexdigest())
+        message = duis.parse_response(verified.root)
+        filed = self._books.received(message, at_ns=self._context.clock.now().mono_ns)
+        exchange = self._books.exchanges.get(filed.request_id) if filed.request_id else None
+        return Received(message, hashlib.sha256(canonical).hexdigest(), filed, exchange)
 
     def _trusted(self) -> list[x509.Certificate]:
         own = [user.xml.certificate for user in self._parties.users.values()]
@@ -92,12 +108,13 @@ class Sightings:
         self._context.emit("seen.refused", {"what": what, "why": self._redactor.text(why)}, volatile=volatile)
 
     def report(self, received: Received, *, synchronous: bool = False) -> None:
-        """Put what a document says on the stream."""
+        """Put what a document says on the stream, and what is strange about when it came."""
         message = received.message
+        self._strange = [note.value for note in received.filed.notes] if received.filed else []
         if isinstance(message, duis.DccAlert):
             self._dcc_alert(message, received.digest)
         elif isinstance(message, duis.DeviceAlert | duis.FutureDatedDeviceAlert):
-            self._device_alert(message)
+            self._device_alert(message, received.exchange)
         elif isinstance(message, duis.Smets1Response):
             self._smets1(message, received.digest)
         elif isinstance(message, duis.ServiceResponse):
@@ -121,7 +138,7 @@ class Sightings:
             },
         )
 
-    def _device_alert(self, outer: duis.DeviceAlert | duis.FutureDatedDeviceAlert) -> None:
+    def _device_alert(self, outer: duis.DeviceAlert | duis.FutureDatedDeviceAlert, exchange: Exchange | None) -> None:
         what = f"device alert 0x{outer.alert_code:04X}"
         message = self._gbcs(outer.payload, what)
         if message is None:
@@ -155,6 +172,13 @@ class Sightings:
                 "instruction": outer.instruction_number,
                 "total": outer.total_instructions,
             }
+            if exchange is not None:
+                missing = exchange.missing_instructions
+                data |= {
+                    "complete": exchange.complete,
+                    "missing": None if missing is None else sorted(missing),
+                    "failed": sorted(exchange.failed_instructions),
+                }
         elif outer.throttled_count is not None:
             data |= {"throttled_sequence": outer.throttled_sequence_id, "throttled_count": outer.throttled_count}
         signed = {"signature": _first(faults), "digest": hashlib.sha256(outer.payload).hexdigest()}
@@ -177,12 +201,12 @@ class Sightings:
             recipient = request.originator if request and recipient == self._parties.dcc else recipient
             device = message.originator
             signature = self._judge_response(outer, message, request)
-            gbcs, fault = decode_response(message)
+            gbcs, fault = decode_response(message, self._parties)
             signature = fault if signature == VALID else signature
             digest = hashlib.sha256(outer.payload).hexdigest()
             if request is None:
                 request = RequestId(recipient, device, counter)
-        data = {
+        data: dict[str, Any] = {
             "request_id": _text(request),
             "service_request": variant,
             "response_code": outer.response_code,
@@ -197,6 +221,10 @@ class Sightings:
             data["local_command"] = True
         if isinstance(outer, duis.InventoryResponse):
             data["values"] = {"devices": [_inventory_entry(each) for each in outer.devices]}
+        elif isinstance(outer, duis.DspResponse):
+            data["values"] = to_json(outer.values)
+        elif isinstance(outer, duis.GbcsResponse) and outer.schedule_id is not None:
+            data["schedule"] = outer.schedule_id
         self._emit("seen.response", recipient, data)
 
     def _judge_response(self, outer: duis.GbcsResponse, message: Message, request: RequestId | None) -> str:
@@ -209,7 +237,10 @@ class Sightings:
         if variant is not None and variant.critical and message.framing is not Framing.SIGNED:
             faults.append("a response to a critical command must be signed, and this is not")
         if request is not None:
-            faults += _parties_agree(message, None, request, broker=self._parties.dcc)
+            # The request that made a schedule went to the DCC, and its body named the device.
+            named = outer.schedule_id is None or request.target != self._parties.dcc
+            about = request if named else replace(request, target=message.originator)
+            faults += _parties_agree(message, None, about, broker=self._parties.dcc)
             # A response of a schedule repeats the counter of its own command, not that of the schedule's request; one
             # to the broker alone that of the broker's.
             own_counter = recipient == self._parties.dcc or outer.schedule_id is not None
@@ -255,6 +286,8 @@ class Sightings:
     def _emit(self, kind: str, recipient: Eui64 | None, data: Mapping[str, Any]) -> None:
         """Emit an event for the User with this ID, or say that there is none on this rig."""
         user = self._parties.user_by_eui(recipient) if recipient else None
+        if self._strange:
+            data = {**data, "strange": self._strange}
         if user is not None:
             self._context.emit(kind, {"user": user.name, **data})
         else:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from pydantic import ConfigDict, Field, SecretStr, field_validator, model_valida
 
 from bench.capabilities import Exchange
 from bench.clock import Instant
-from bench.device import DeviceContext, Driver, DriverConfig
+from bench.device import DeviceContext, Driver, DriverConfig, Problem
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
 from bench.duis.requests import build_request, parse_request
@@ -31,6 +32,7 @@ from bench.gbcs.crypto import sign_pre_command
 from bench.parties import User
 from bench.quantities import SecondsField
 from drivers.duis_sightings import Received, Sightings
+from drivers.gateway_check import problems
 from drivers.pre_command import check_pre_command
 from drivers.redaction import Redactor
 from drivers.tls import TlsFiles
@@ -56,6 +58,8 @@ class GatewayConfig(DriverConfig):
         receive_path: path of the same, as the DCC is configured.
         receive_token: a secret, the last part of the path: required unless only this machine can reach the address.
         schema_version: of DUIS, as the requests state it.
+        late: what comes for a request later than this, after it was sent or is to be carried out, is late.
+        token: a secret that each request brings as `Authorization: Bearer TOKEN`, where a gateway asks for one.
         tls: for an https `url`: whom to trust, and the bench's certificate if the DCC asks for one.
         receive_tls: makes the receive service https; its `ca`, if given, is what the DCC's certificate must be from.
     """
@@ -69,6 +73,8 @@ class GatewayConfig(DriverConfig):
     receive_port: Annotated[int, Field(ge=0, le=0xFFFF)]
     receive_path: str = "/smartdcc/duis"
     receive_token: SecretStr | None = None
+    token: SecretStr | None = None
+    late: Annotated[SecondsField, Field(gt=0)] = 86400.0
     schema_version: Annotated[str, Field(pattern=r"^\d{1,2}\.\d{1,2}$")] = "5.4"
     tls: TlsFiles = TlsFiles()
     receive_tls: TlsFiles | None = None
@@ -100,11 +106,11 @@ class GatewayConfig(DriverConfig):
             raise ValueError("write a path such as /smartdcc/duis, without a slash at its end")
         return value
 
-    @field_validator("receive_token")
+    @field_validator("receive_token", "token")
     @classmethod
     def _strong(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
-            raise ValueError("a receive token has 22 to 128 letters, digits, '-' or '_': make a random one")
+            raise ValueError("a token has 22 to 128 letters, digits, '-' or '_': make a random one")
         return value
 
     @model_validator(mode="after")
@@ -126,6 +132,7 @@ _ALLOWED: Mapping[WebService, tuple[type[duis.ServiceResponse], ...]] = {
         duis.ErrorResponse,
         duis.LocalCommand,
         duis.InventoryResponse,
+        duis.DspResponse,
         duis.OtherServiceResponse,
     ),
 }
@@ -133,13 +140,14 @@ _ALLOWED: Mapping[WebService, tuple[type[duis.ServiceResponse], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """One request, the synchronous answer to it, and when it was asked for and got."""
+    """One request, the synchronous answer to it, and when it was asked for and got; `date` is when to carry it out."""
 
     request: bytes
     received: Received
     message: duis.ServiceResponse
     sent_at: Instant
     answered_at: Instant
+    date: datetime | None
 
 
 class Gateway(Driver[GatewayConfig]):
@@ -160,6 +168,10 @@ class Gateway(Driver[GatewayConfig]):
         port = self.config.receive_port
         return [f"tcp:{self.config.receive_host}:{port}"] if port else []
 
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with addresses, TLS files, tokens, keys and certificates."""
+        return tuple(problems(self.config, self.context.parties, self.context.clock.now().utc))
+
     @property
     def receive_port(self) -> int:
         """The TCP port of the receive service."""
@@ -176,6 +188,7 @@ class Gateway(Driver[GatewayConfig]):
             timeout_s=config.timeout,
             tls=config.tls.context(server=False) if config.url.startswith("https:") else None,
             where=self.name,
+            token=config.token.get_secret_value() if config.token else None,
         )
         service = ReceiveService(
             config.receive_host,
@@ -250,7 +263,10 @@ class Gateway(Driver[GatewayConfig]):
             self._check(pre_command, service_request, answer.request, target)
             if transforms:
                 self._sightings.record_gbcs("rx", pre_command)
-                signed = {"gbcs_payload": sign_pre_command(pre_command, sender.signing.private_key)}
+                signed: dict[str, Any] = {"gbcs_payload": sign_pre_command(pre_command, sender.signing.private_key)}
+                # The DCC goes by the date that stands beside the signed pre-command, not by that of the first request.
+                if answer.date is not None:
+                    signed["execution_date_time"] = answer.date
                 self._sightings.record_gbcs("tx", signed["gbcs_payload"])
                 answer = await self._exchange(sender, service_request, request_id, final, signed)
         self._sightings.report(answer.received, synchronous=True)
@@ -285,7 +301,10 @@ class Gateway(Driver[GatewayConfig]):
         except CodecError as error:
             raise UsageError(f"{user.name} cannot sign its requests: {error}", where=self.name) from None
         web = web_service(command_variant)
+        date = _execution_date(unsigned)
         sent_at = self.context.clock.now()
+        wait_s = max(0.0, (date - sent_at.utc).total_seconds()) if date is not None else 0.0
+        self._sightings.sent(request_id, variant, command_variant, late_s=wait_s + self.config.late)
         self._record("tx", document, sent_at, web)
         try:
             reply = await self._client.post(_SERVICES[web], document)
@@ -307,7 +326,7 @@ class Gateway(Driver[GatewayConfig]):
             raise self._refused(variant, f"it answers {answers or 'no request'}, not {request_id}")
         if message.service_reference_variant != variant:
             raise self._refused(variant, f"it answers {message.service_reference_variant}")
-        return _Answer(unsigned, received, message, sent_at, answered_at)
+        return _Answer(unsigned, received, message, sent_at, answered_at, date)
 
     def _write(self, variant: str, request_id: RequestId, command_variant: int, params: Mapping[str, Any]) -> bytes:
         given = dict(params)
@@ -340,3 +359,12 @@ class Gateway(Driver[GatewayConfig]):
     def _refused(self, variant: str, why: str) -> DeviceError:
         self._sightings.refuse(f"answer to {variant}", why)
         return DeviceError(f"the answer to {variant} cannot be believed: {why}", where=self.name)
+
+
+def _execution_date(unsigned: bytes) -> datetime | None:
+    """When a request says that it is to be carried out, where it does; one that was written raw may say anything."""
+    try:
+        date = parse_request(parse(unsigned)).params.get("execution_date_time")
+    except CodecError:
+        return None
+    return date if isinstance(date, datetime) else None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from bench.errors import BenchError
 from bench.eui import Eui64
 from bench.gbcs.crypto import message_key, verify_mac, verify_signature
+from bench.gbcs.errors import GbcsError
 from bench.gbcs.message import Framing, Message
+from bench.gbcs.protected import content_key, is_concealed, reveal
 from bench.parties import KeyUse, Parties
 
 VALID = "valid"
@@ -57,6 +59,23 @@ def _check_mac(message: Message, parties: Parties) -> str:
         return f"no key agreement certificate of {message.originator} is trusted"
     key = message_key(message, user.agreement.private_key, public_key)
     return VALID if verify_mac(message, key) else "the MAC does not verify"
+
+
+def in_the_clear(message: Message, parties: Parties) -> Message:
+    """Return a response with what its device encrypted for a User of the bench in the clear.
+
+    Raises:
+        GbcsError: the User's key or the device's certificate is not at hand, or the content was made with other keys.
+    """
+    if not is_concealed(message.content):
+        return message
+    recipient, _ = answers(message)
+    user = parties.user_by_eui(recipient)
+    public_key = parties.certificates.public_key(message.originator, KeyUse.KEY_AGREEMENT)
+    if user is None or public_key is None:
+        missing = f"the key of {recipient}" if user is None else f"a key agreement certificate of {message.originator}"
+        raise GbcsError("the content is encrypted", expected=missing)
+    return reveal(message, content_key(message, user.agreement.private_key, public_key))
 
 
 def answers(message: Message) -> tuple[Eui64, int]:

@@ -14,7 +14,8 @@ from bench.gbcs import alerts, catalogue, dlms
 from bench.gbcs.errors import GbcsError
 from bench.gbcs.message import Message
 from bench.gbcs.use_cases import use_case_for
-from drivers.gbcs_protection import VALID
+from bench.parties import Parties
+from drivers.gbcs_protection import VALID, in_the_clear
 
 
 def to_json(value: Any) -> Any:
@@ -51,11 +52,12 @@ def alert_values(alert: alerts.Alert) -> dict[str, Any]:
         }
     if isinstance(specific, alerts.IntegrityIssue):
         return {"reason": specific.reason, "meaning": specific.meaning}
-    return {"raw": specific.hex()} if specific else {}
+    raw = specific.content if isinstance(specific, alerts.Asn1Specific) else specific
+    return {"raw": raw.hex()} if raw else {}
 
 
-def decode_response(message: Message) -> tuple[dict[str, Any], str]:
-    """Read a device's response.
+def decode_response(message: Message, parties: Parties) -> tuple[dict[str, Any], str]:
+    """Read a device's response, with the keys of its User where a part of it is encrypted.
 
     Returns:
         `use_case`, `ok`, `values` and `detail`, and "valid" or why the content cannot be read. Of a use case that the
@@ -66,6 +68,8 @@ def decode_response(message: Message) -> tuple[dict[str, Any], str]:
     if use_case is None:
         return {"use_case": name, **_result_codes(message.content), "values": {}}, VALID
     try:
+        if use_case.protected:
+            message = in_the_clear(message, parties)
         response = use_case.decode_response(message.content)
     except GbcsError as error:
         return {"use_case": use_case.name, "ok": False, "values": {}}, f"its content cannot be read: {error}"

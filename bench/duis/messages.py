@@ -146,8 +146,21 @@ class InventoryResponse(ServiceResponse):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DspResponse(ServiceResponse):
+    """What the DCC itself knows: schedules (5.1, 5.2), opt-in (8.6), firmware warnings (11.1, 11.4), coverage (12.1).
+
+    Attributes:
+        name: the element in the message: "DSPScheduleID", "DSPSchedulesRead" ...
+        values: what it holds, by the snake_case of element names, as `dsp_contents` has its shape.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OtherServiceResponse(ServiceResponse):
-    """An answer with content that the bench does not take apart: schedules, WAN matrix, firmware warnings, opt-in.
+    """An answer with content that the bench does not know.
 
     Attributes:
         name: the element that holds it.

@@ -10,11 +10,13 @@ from lxml import etree
 from bench.duis import shape_xml
 from bench.duis import values as v
 from bench.duis.alert_bodies import ALERT_BODIES, INVENTORY_DEVICE
+from bench.duis.dsp_contents import CONTENTS
 from bench.duis.errors import DuisError
 from bench.duis.messages import (
     Acknowledgement,
     DccAlert,
     DeviceAlert,
+    DspResponse,
     ErrorResponse,
     FutureDatedDeviceAlert,
     GbcsResponse,
@@ -49,6 +51,7 @@ __all__ = [
     "Acknowledgement",
     "DccAlert",
     "DeviceAlert",
+    "DspResponse",
     "ErrorResponse",
     "FutureDatedDeviceAlert",
     "GbcsResponse",
@@ -164,6 +167,8 @@ def _read_service_response(message: etree._Element, common: dict[str, Any]) -> R
         )
     if name == "DSPInventory":
         return InventoryResponse(**common, devices=tuple(_read_device(each) for each in element))
+    if name in CONTENTS:
+        return DspResponse(**common, name=name, values=shape_xml.read(CONTENTS[name], element))
     return OtherServiceResponse(**common, name=name, raw=canonical(element, exclusive=True))
 
 
@@ -294,6 +299,10 @@ def _write_content(response: ServiceResponse, message: etree._Element) -> None:
             given = {name: value for name, value in given.items() if value is not None}
             entries = complete(INVENTORY_DEVICE, given, f"inventory entry {device.device_id}")
             shape_xml.write(INVENTORY_DEVICE, entries, add(inventory, "Device"))
+    elif isinstance(response, DspResponse):
+        shape = CONTENTS[response.name]
+        content = complete(shape, response.values, f"{response.service_reference_variant} {response.name}")
+        shape_xml.write(shape, content, add(message, response.name))
     elif isinstance(response, OtherServiceResponse):
         message.append(parse(response.raw))
 

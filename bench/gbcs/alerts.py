@@ -33,7 +33,7 @@ INTEGRITY_ISSUE = 0x81A0
 
 _SUPPLY_RESTORED_CODES = range(0x8F35, 0x8F3D)
 _FUTURE_DATED_CODES = (FUTURE_DATED_DONE, FUTURE_DATED_FAILED)
-_INTEGRITY_REASONS = (
+INTEGRITY_REASONS = (
     "other",
     "non-volatile memory",
     "program execution",
@@ -45,6 +45,7 @@ _INTEGRITY_REASONS = (
     "measurement fault",
     "unspecified",
 )
+"""What 81A0 may be about, by number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,24 @@ class IntegrityIssue:
     @property
     def meaning(self) -> str:
         """The reason in words."""
-        known = self.reason < len(_INTEGRITY_REASONS)
-        return _INTEGRITY_REASONS[self.reason] if known else f"reason {self.reason}"
+        known = self.reason < len(INTEGRITY_REASONS)
+        return INTEGRITY_REASONS[self.reason] if known else f"reason {self.reason}"
 
 
-Specific = SupplyOutage | FutureDatedAction | IntegrityIssue | bytes
+@dataclass(frozen=True, slots=True)
+class Asn1Specific:
+    """Specific data of an alert in ASN.1, whatever the notation of its device: its use case alone says what they are.
+
+    Attributes:
+        message_code: of the alert.
+        content: its elements after code and time.
+    """
+
+    message_code: int
+    content: bytes
+
+
+Specific = SupplyOutage | FutureDatedAction | IntegrityIssue | Asn1Specific | bytes
 """What a Type 2 alert adds; bytes where it is not decoded; empty bytes for Type 1."""
 
 
@@ -173,10 +187,10 @@ def encode_alert(alert: Alert, originator_counter: int) -> bytes:
         return _encode_dlms(alert, originator_counter)
     if alert.encoding is Encoding.GBZ:
         return _encode_gbz(alert)
-    if not isinstance(alert.specific, bytes) or alert.timestamp is None:
+    specific = alert.specific.content if isinstance(alert.specific, Asn1Specific) else alert.specific
+    if not isinstance(specific, bytes) or alert.timestamp is None:
         raise GbcsError("an ASN.1 alert needs a time and undecoded specific data")
-    body = asn1.integer(alert.code) + asn1.generalized_time(alert.timestamp) + alert.specific
-    return asn1.sequence_16(body)
+    return asn1.sequence_16(asn1.integer(alert.code), asn1.generalized_time(alert.timestamp), specific)
 
 
 def build_alert(
@@ -206,6 +220,8 @@ def build_alert(
         critical = entry.critical
     if critical is None:
         raise GbcsError(f"it is not known whether alert 0x{alert.code:04X} is critical", expected="`critical`")
+    if message_code is None and isinstance(alert.specific, Asn1Specific):
+        message_code = alert.specific.message_code
     if message_code is None and entry is not None and entry.message_codes:
         message_code = entry.message_codes.get(alert.encoding)
         if message_code is None:

@@ -42,12 +42,15 @@ def sign(message: Message, private_key: ec.EllipticCurvePrivateKey) -> Message:
 
 def verify_signature(message: Message, public_key: ec.EllipticCurvePublicKey) -> bool:
     """Return whether the message has a signature and it is by the holder of the digital signature key."""
-    if message.signature is None:
-        return False
-    r = int.from_bytes(message.signature[:_SCALAR_LENGTH], "big")
-    s = int.from_bytes(message.signature[_SCALAR_LENGTH:], "big")
+    return message.signature is not None and verify_raw(message.signature, message.tbs, public_key)
+
+
+def verify_raw(signature: bytes, data: bytes, public_key: ec.EllipticCurvePublicKey) -> bool:
+    """Return whether a signature as GBCS writes them, r and s one after the other, is right for some data."""
+    r = int.from_bytes(signature[:_SCALAR_LENGTH], "big")
+    s = int.from_bytes(signature[_SCALAR_LENGTH:], "big")
     try:
-        public_key.verify(encode_dss_signature(r, s), message.tbs, ec.ECDSA(hashes.SHA256()))
+        public_key.verify(encode_dss_signature(r, s), data, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         return False
     return True

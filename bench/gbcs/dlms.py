@@ -14,7 +14,9 @@ from bench.gbcs.reader import Reader, encode_length
 
 MAX_DEPTH = 16
 _REQUEST_TAG = b"\xd9"
-_RESPONSE_TAG = b"\xda"
+RESPONSE_TAG = b"\xda"
+"""First byte of an access response."""
+
 _NO_DATE_TIME = b"\x00"
 _INVOKE_ID_BASE = 0x20000000  # unconfirmed, break on the first error, not self-descriptive, normal priority
 
@@ -336,7 +338,7 @@ def decode_response(content: bytes) -> tuple[int, tuple[AccessResult, ...]]:
         GbcsError: it is none, or the numbers of data and results differ.
     """
     reader = Reader(content)
-    reader.literal(_RESPONSE_TAG, "access response tag")
+    reader.literal(RESPONSE_TAG, "access response tag")
     found_id = reader.uint(4, "long-invoke-id")
     reader.literal(_NO_DATE_TIME, "date-time")
     reader.literal(b"\x00", "request specification")
@@ -359,7 +361,7 @@ def decode_response(content: bytes) -> tuple[int, tuple[AccessResult, ...]]:
 def encode_response(originator_counter: int, items: tuple[AccessResult, ...]) -> bytes:
     """Write an access response whose long-invoke-id follows from the originator counter."""
     parts = [
-        _RESPONSE_TAG,
+        RESPONSE_TAG,
         invoke_id(originator_counter).to_bytes(4, "big"),
         _NO_DATE_TIME,
         b"\x00",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import date, time
 from enum import Enum
 from typing import Any
 
@@ -95,7 +95,7 @@ def _content(message: Message) -> dict[str, Any]:
     if use_case is not None and message.cra is Cra.COMMAND:
         return {"params": _plain(use_case.decode_command(message.content))}
     if use_case is not None:
-        response = use_case.decode_response(message.content)
+        response = use_case.outcome(message.content)
         return {"ok": response.ok, "detail": response.detail, "values": _plain(response.values)}
     if message.content[:1] == b"\xd9":
         _, accesses = dlms.decode_request(message.content)
@@ -107,7 +107,7 @@ def _plain(value: Any) -> Any:
     """Turn values into what JSON knows."""
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, datetime):
+    if isinstance(value, date | time):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Enum):
         return value.name.lower()

@@ -14,8 +14,8 @@ from bench.gbcs.reader import Reader
 from bench.gbcs.use_case import Response, Values
 
 _METERING, _EVENTS = 0x0702, 0x0709
-_OCTET_STRING = 0x41
-_SIZES = {0x21: 2, 0x30: 1}  # unsigned of 16 bits, enumeration of 8
+_OCTET_STRING, _CHARACTER_STRING = 0x41, 0x42
+_SIZES = {0x18: 1, 0x19: 2, 0x20: 1, 0x21: 2, 0x22: 3, 0x23: 4, 0x25: 6, 0x30: 1}  # bitmaps, unsigned, enumeration
 _FROM_SERVER = 0x19  # and no default response to it
 _PUBLISH_EVENT_LOG = 0x01
 
@@ -29,12 +29,18 @@ class Attribute:
         identifier: attribute id.
         kind: ZCL data type.
         words: what the numbers of an enumeration stand for; None for a plain number or bytes.
+        text: an octet string that is text; a character string always is.
     """
 
     name: str
     identifier: int
     kind: int
     words: Mapping[int, str] | None = None
+    text: bool = False
+
+    @property
+    def _is_text(self) -> bool:
+        return self.text or self.kind == _CHARACTER_STRING
 
     @property
     def raw_identifier(self) -> bytes:
@@ -43,8 +49,8 @@ class Attribute:
 
     def write(self, values: Values) -> bytes:
         """Write the value after its data type."""
-        if self.kind == _OCTET_STRING:
-            octets = use_case.octets(values, self.name)
+        if self.kind in (_OCTET_STRING, _CHARACTER_STRING):
+            octets = use_case.ascii_of(values, self.name, 0xFE) if self._is_text else use_case.octets(values, self.name)
             if len(octets) > 0xFE:
                 raise GbcsError(f"{self.name} has {len(octets)} bytes", expected="at most 254")
             return bytes([self.kind, len(octets)]) + octets
@@ -58,8 +64,9 @@ class Attribute:
     def read(self, reader: Reader) -> Any:
         """Read the value after its data type."""
         reader.literal(bytes([self.kind]), f"data type of {self.name}")
-        if self.kind == _OCTET_STRING:
-            return reader.take(reader.uint(1, f"length of {self.name}"), self.name)
+        if self.kind in (_OCTET_STRING, _CHARACTER_STRING):
+            octets = reader.take(reader.uint(1, f"length of {self.name}"), self.name)
+            return use_case.text_of(octets, self.name) if self._is_text else octets
         number = int.from_bytes(reader.take(_SIZES[self.kind], self.name), "little")
         return number if self.words is None else use_case.word(number, self.words, self.name)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
 from bench.eui import Eui64
-from bench.gbcs import times
+from bench.gbcs import protected, times
 from bench.gbcs.errors import GbcsError
 from bench.gbcs.message import Cra, Framing, Message
 
@@ -64,6 +64,8 @@ class UseCase(ABC):
         sender: whose command it is.
         broker_signs: the command is signed by the Access Control Broker.
         response_dated: the frame of the response carries the device's time.
+        protected: what a good response holds is encrypted for the User. `encode_response` and `decode_response` know
+            the plain form; see `bench.gbcs.protected`.
     """
 
     message_code: int
@@ -75,6 +77,7 @@ class UseCase(ABC):
     sender: Sender = Sender.USER
     broker_signs: bool = False
     response_dated: bool = False
+    protected: bool = False
 
     @property
     def service_reference(self) -> str:
@@ -119,6 +122,16 @@ class UseCase(ABC):
             GbcsError: it is not a response of this use case.
         """
 
+    def outcome(self, content: bytes) -> Response:
+        """Read what there is to read of a response without the keys of its User.
+
+        Raises:
+            GbcsError: it is not a response of this use case.
+        """
+        if self.protected and protected.is_concealed(content):
+            return Response(True, {}, "success; the content is encrypted for its User")
+        return self.decode_response(content)
+
     def build_command(
         self,
         params: Values,
@@ -128,6 +141,7 @@ class UseCase(ABC):
         originator_counter: int,
         user: Eui64 | None = None,
         user_counter: int | None = None,
+        user_certificate: bytes | None = None,
     ) -> Message:
         """Return the message of a command, still to be signed (a pre-command, or `broker_signs`) and sealed.
 
@@ -138,11 +152,13 @@ class UseCase(ABC):
             originator_counter: the originator's counter.
             user: the User, where the originator is the Access Control Broker on its behalf.
             user_counter: that User's counter.
+            user_certificate: that User's key agreement certificate, DER, where the device is to encrypt for a User that
+                it does not know.
 
         Raises:
             GbcsError: a parameter is missing, unknown, or does not fit.
         """
-        return Message(
+        message = Message(
             framing=Framing.PRE_COMMAND if self.critical else Framing.MACED,
             cra=Cra.COMMAND,
             originator_counter=originator_counter,
@@ -152,7 +168,9 @@ class UseCase(ABC):
             content=self.encode_command(params, originator_counter=originator_counter),
             supplementary_remote_party=user,
             supplementary_remote_party_counter=user_counter,
+            supplementary_certificate=user_certificate,
         )
+        return protected.address(message) if self.protected else message
 
     def build_response(
         self, command: Message, values: Values, *, ok: bool = True, device_time: datetime | None = None
@@ -168,7 +186,7 @@ class UseCase(ABC):
         Raises:
             GbcsError: a value is missing, unknown, or does not fit.
         """
-        return Message(
+        message = Message(
             framing=Framing.SIGNED if self.response_signed else Framing.MACED,
             cra=Cra.RESPONSE,
             originator_counter=command.originator_counter,
@@ -180,6 +198,11 @@ class UseCase(ABC):
             supplementary_remote_party=command.supplementary_remote_party,
             supplementary_remote_party_counter=command.supplementary_remote_party_counter,
         )
+        if not self.protected:
+            return message
+        # The User's own counter makes the key of the content unique among all answers of the device to that User.
+        counter = command.supplementary_remote_party_counter
+        return protected.address(replace(message, supplementary_originator_counter=counter))
 
 
 def check_names(values: Values, known: tuple[str, ...], where: str) -> None:
@@ -201,7 +224,7 @@ def integer(values: Values, name: str, maximum: int = 0xFFFFFFFF) -> int:
     Raises:
         GbcsError: it is missing or something else.
     """
-    value = _present(values, name)
+    value = present(values, name)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= maximum:
         raise GbcsError(f"{name} is {value!r}", expected=f"a whole number from 0 to {maximum}")
     return value
@@ -213,7 +236,7 @@ def moment(values: Values, name: str) -> datetime:
     Raises:
         GbcsError: it is missing or something else.
     """
-    value = _present(values, name)
+    value = present(values, name)
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise GbcsError(f"{name} is {value!r}", expected="a datetime with its time zone")
     return value
@@ -225,7 +248,7 @@ def device(values: Values, name: str) -> Eui64:
     Raises:
         GbcsError: it is missing or something else.
     """
-    value = _present(values, name)
+    value = present(values, name)
     if not isinstance(value, Eui64):
         raise GbcsError(f"{name} is {value!r}", expected="an Eui64")
     return value
@@ -237,7 +260,7 @@ def octets(values: Values, name: str, length: int | None = None) -> bytes:
     Raises:
         GbcsError: they are missing, something else or of another length. Their content is not shown: it may be secret.
     """
-    value = _present(values, name)
+    value = present(values, name)
     if not isinstance(value, bytes):
         raise GbcsError(f"{name} is a {type(value).__name__}", expected="bytes")
     if length is not None and len(value) != length:
@@ -251,10 +274,34 @@ def digits(values: Values, name: str, length: int) -> bytes:
     Raises:
         GbcsError: it is missing or something else.
     """
-    value = _present(values, name)
+    value = present(values, name)
     if not isinstance(value, str) or len(value) != length or not (value.isascii() and value.isdigit()):
         raise GbcsError(f"{name} is {value!r}", expected=f"{length} digits")
     return value.encode("ascii")
+
+
+def ascii_of(values: Values, name: str, longest: int, shortest: int = 0) -> bytes:
+    """Return the bytes of a text.
+
+    Raises:
+        GbcsError: it is missing, too short or too long, or has other characters.
+    """
+    value = present(values, name)
+    if not isinstance(value, str) or not value.isascii() or not shortest <= len(value) <= longest:
+        raise GbcsError(f"{name} is {value!r}", expected=f"{shortest} to {longest} ASCII characters")
+    return value.encode("ascii")
+
+
+def text_of(octets: bytes, name: str) -> str:
+    """Return the text that bytes stand for.
+
+    Raises:
+        GbcsError: they are not ASCII.
+    """
+    try:
+        return octets.decode("ascii")
+    except UnicodeDecodeError:
+        raise GbcsError(f"{name} is no text", expected="ASCII") from None
 
 
 def choice(values: Values, name: str, names: Mapping[int, str]) -> int:
@@ -263,7 +310,7 @@ def choice(values: Values, name: str, names: Mapping[int, str]) -> int:
     Raises:
         GbcsError: the word is missing or none of those in `names`.
     """
-    value = _present(values, name)
+    value = present(values, name)
     for number, word in names.items():
         if word == value:
             return number
@@ -281,7 +328,12 @@ def word(number: int, names: Mapping[int, str], what: str) -> str:
     return names[number]
 
 
-def _present(values: Values, name: str) -> Any:
+def present(values: Values, name: str) -> Any:
+    """Return a value, of whatever type.
+
+    Raises:
+        GbcsError: it is missing.
+    """
     if name not in values:
         raise GbcsError(f"{name} is missing")
     return values[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from bench.eui import Eui64
 from bench.parties import Dut, KeyUse, Parties
 from drivers.emulated.faults import KNOWN, Fault, Faults
 from drivers.emulated.identities import certificate_pem, private_pem
+from drivers.emulated.memory import NotMemorable, dumps, loads
 from drivers.emulated.spec import EmulationSpec
 from drivers.emulated.wires import Place, Wire, make
 from drivers.emulated.world import Wiring, World
@@ -37,6 +38,7 @@ _WIRE_FAULTS = (
     "sniffer-garbled",
 )
 _ROLES = ("source", "relay", "meter")
+_FORMAT = "hilbench emulated world 1"
 
 
 class EmulatedBench:
@@ -51,9 +53,14 @@ class EmulatedBench:
         clock: true time; its scale is that of the running event loop.
         seed: in place of the seed of `spec`.
         faults: what goes wrong beside the faults of `spec`.
+        rig: the rig's name.
+        saved: what an earlier life of this world has written (`memory`).
+
+    Attributes:
+        on_change: called whenever something may have changed that `memory` holds.
 
     Raises:
-        UsageError: something in `spec` or `faults` does not fit the rig.
+        UsageError: something in `spec` or `faults` does not fit the rig, or `saved` is of another rig or seed.
     """
 
     Spec = EmulationSpec
@@ -69,20 +76,35 @@ class EmulatedBench:
         clock: Clock,
         seed: int | None = None,
         faults: Sequence[str] = (),
+        rig: str = "",
+        saved: bytes | None = None,
     ) -> None:
+        self.on_change: Callable[[], None] = lambda: None
         self._spec, self._devices, self._supply = spec, rig_devices, supply
         self._faults = Faults((*spec.faults, *faults))
         loop = asyncio.get_running_loop()
+        seed = spec.seed if seed is None else seed
+        self._identity = {
+            "rig": rig,
+            "seed": seed,
+            "dcc": spec.dcc,
+            "users": {name: (str(user["role"]), str(user["id"])) for name, user in users.items()},
+            "devices": {name: (dut.type.value, dut.eui) for name, dut in duts.items()},
+        }
+        state = _read_state(saved, self._identity) if saved is not None else None
+        self._saved_wires = state["wires"] if state else {}
         self.world = World(
             spec,
-            spec.seed if seed is None else seed,
+            seed,
             self._faults,
             Wiring(str(supply["feeds"]), supply.get("relay") is not None),
             {name: (str(user["role"]), Eui64.parse(str(user["id"]))) for name, user in users.items()},
             duts,
             clock,
             loop,
+            saved=state["world"] if state else None,
         )
+        self.world.on_change = lambda: self.on_change()
         self._folder = Path()
         self._wires: dict[str, Wire] = {}
         self._settings: dict[str, Mapping[str, Any]] = {}
@@ -112,7 +134,9 @@ class EmulatedBench:
         self._folder = Path(tempfile.mkdtemp(prefix="hilbench-wires-"))
         try:
             for name in self._spec.wires:
-                self._wires[name] = make(self._place(name))
+                wire = self._wires[name] = make(self._place(name))
+                if self._saved_wires.get(name) is not None:
+                    wire.load(self._saved_wires[name])
             self._check_faults()
             for name, wire in self._wires.items():
                 self._settings[name] = await wire.start()
@@ -134,6 +158,11 @@ class EmulatedBench:
         if self._folder != Path():
             shutil.rmtree(self._folder, ignore_errors=True)
         self.world.close()
+
+    def memory(self) -> bytes:
+        """Everything that another life of this world needs to go on, as a text that `saved` takes."""
+        wires = {name: wire.save() for name, wire in self._wires.items()}
+        return dumps({"format": _FORMAT, "identity": self._identity, "world": self.world.save(), "wires": wires})
 
     def private_material(self) -> dict[str, bytes]:
         """Key and certificate files by relative path, for a rig that another process uses.
@@ -191,3 +220,21 @@ class EmulatedBench:
     async def _fail_later(wire: Wire, fault: Fault) -> None:
         await asyncio.sleep(fault.delay_s)
         await wire.fail(fault)
+
+
+def _read_state(saved: bytes, identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    anew = "Name another folder, or remove the file so that the world begins anew"
+    try:
+        state = loads(saved)
+        if state["format"] != _FORMAT:
+            raise NotMemorable(f"its format is {state['format']!r}, not {_FORMAT!r}")
+        there: Mapping[str, Any] = state["identity"]
+        for key, own in identity.items():
+            if there[key] != own:
+                what = f"{key} {there[key]}, not {own}" if isinstance(own, str | int | Eui64) else f"other {key}"
+                raise UsageError(f"the saved world is another one: it has {what}", next_step=anew)
+        return {"world": state["world"], "wires": state["wires"]}
+    except NotMemorable as error:
+        raise UsageError(f"the saved world cannot be read: {error}", next_step=anew) from None
+    except (KeyError, TypeError, IndexError) as error:
+        raise UsageError(f"the saved world cannot be read: it has no {error}", next_step=anew) from None

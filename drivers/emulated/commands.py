@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from bench.errors import CodecError
-from bench.gbcs import crypto
+from bench.gbcs import crypto, protected
 from bench.gbcs.message import Cra, Framing, Message
 from bench.gbcs.use_cases import UseCase, all_use_cases, use_case_for
 from drivers.emulated.identities import RemotePartyRole
@@ -52,7 +56,37 @@ def respond(device: EmulatedDevice, raw: bytes) -> bytes | None:
     device.command, device.sender = command, sender
     ok, values = _carry_out(device, use_case, params)
     response = use_case.build_response(command, values, ok=ok, device_time=device.clock.utc())
+    if use_case.protected:
+        reader = _reader(command, sender)
+        if reader is None:
+            return None
+        response = protected.conceal(response, protected.content_key(response, device.agreement.private_key, reader))
     return device.protect(response, sender, signed=use_case.response_signed).encode()
+
+
+def _reader(command: Message, sender: Anchor) -> ec.EllipticCurvePublicKey | None:
+    """The key agreement key of the User for whom protected content is encrypted.
+
+    Of a User whom the device does not know the command brings the certificate, which the Access Control Broker has
+    checked.
+    """
+    if command.supplementary_remote_party is None:
+        return sender.agreement_key
+    if command.supplementary_certificate is None:
+        return None
+    try:
+        key = x509.load_der_x509_certificate(command.supplementary_certificate).public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, ec.EllipticCurvePublicKey) else None
+
+
+def carry_out_again(device: EmulatedDevice, command: Message, sender: Anchor) -> None:
+    """Carry out a command that the device has answered in an earlier life of the world."""
+    use_case = use_case_for(command.message_code)
+    if use_case is not None and use_case.name in device.actions:
+        device.command, device.sender = command, sender
+        _carry_out(device, use_case, use_case.decode_command(command.content))
 
 
 def _carry_out(device: EmulatedDevice, use_case: UseCase, params: Values) -> tuple[bool, Values]:

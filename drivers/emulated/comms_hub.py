@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from bench.eui import Eui64
+from bench.gbcs.message import Cra, Message
 from bench.parties import Dut
 from drivers.emulated.device import Anchor, EmulatedDevice, Sent, Surroundings, from_utc_ns
+from drivers.emulated.functions.firmware import Firmware
 from drivers.emulated.han import Han
 from drivers.emulated.hub_functions import Chf, Gpf
 from drivers.emulated.identities import RemotePartyRole
@@ -87,6 +89,8 @@ class CommsHub:
         self._boot: Timer | None = None
         self._outage_event: Timer | None = None
         self._waiting: list[Sent] = []
+        self._rising: list[Sent] = []
+        self._falling: list[tuple[EmulatedDevice, bytes]] = []
         self._watchers: list[Callable[[HubStatus], None]] = []
         self._devices: dict[Eui64, EmulatedDevice] = {}
         self._power = PowerSense(
@@ -142,7 +146,8 @@ class CommsHub:
             return
         spec = self._world.spec
         latency_s = spec.wan_latency + (spec.han_latency if self._on_han(sent.device.eui) else 0.0)
-        self._world.schedule.after(latency_s, lambda: self._wan.from_device(sent))
+        self._rising.append(sent)
+        self._world.schedule.after(latency_s, lambda: self._risen(sent, self._wan.from_device))
 
     def down(self, target: Eui64, message: bytes) -> bool:
         """Take a command from the DCC; False if the hub cannot be reached now."""
@@ -152,8 +157,27 @@ class CommsHub:
         if device is not None and self._hears(target):
             delay_s = self._world.spec.han_latency if self._on_han(target) else 0.0
             awake_s = device.next_awake_s(self._world.schedule.now_s + delay_s)
-            self._world.schedule.at(awake_s, lambda: self._hand_over(device, message))
+            falling = device, message
+            self._falling.append(falling)
+            self._world.schedule.at(awake_s, lambda: self._fallen(falling))
         return True
+
+    def hand_held(self, target: Eui64, message: bytes) -> bytes | None:
+        """Take a command from a hand-held terminal on the HAN, and return what its device answers, if anything."""
+        device = self._devices.get(target)
+        if device is None or not device.powered or not self.on or not self._hears(target):
+            return None
+        return device.receive(message)
+
+    def hand_image(self, target: Eui64, image: bytes, version: str) -> bool:
+        """Give a device the whole of a firmware image; False if it cannot be reached now, or takes none."""
+        device = self._devices.get(target)
+        if device is None or not device.powered or not self.on or not self._hears(target):
+            return False
+        takers = [each for each in device.functions if isinstance(each, Firmware)]
+        for taker in takers:
+            taker.receive(image, version)
+        return bool(takers)
 
     def _is_on(self) -> bool:
         return self.on
@@ -174,7 +198,48 @@ class CommsHub:
             return
         response = device.receive(message)
         if response is not None:
-            self._world.schedule.after(_PROCESSING_S, lambda: self.up(Sent(device, response)))
+            sent = Sent(device, response)
+            self._rising.append(sent)
+            self._world.schedule.after(_PROCESSING_S, lambda: self._risen(sent, self.up))
+
+    def _fallen(self, falling: tuple[EmulatedDevice, bytes]) -> None:
+        self._falling.remove(falling)
+        self._hand_over(*falling)
+
+    def _risen(self, sent: Sent, then: Callable[[Sent], None]) -> None:
+        self._rising.remove(sent)
+        then(sent)
+
+    def save(self) -> dict[str, Any]:
+        """Its HAN, since when it has no supply, and every message on its way, for another life of the world."""
+        return {
+            "han": self.han.save(),
+            "fell": (self._world.schedule.now_s - self._fell_s, self._fell_utc),
+            "outage_to_tell": self._outage_event is not None and self._outage_event.pending,
+            "up": [(sent.device.eui, sent.message, sent.alert_code) for sent in (*self._rising, *self._waiting)],
+            "down": [(device.eui, message) for device, message in self._falling],
+        }
+
+    def load(self, saved: Mapping[str, Any], away_s: float) -> None:
+        """Go on where an earlier life of the world stopped, `away_s` seconds ago."""
+        self.han.load(saved["han"], away_s)
+        age_s, self._fell_utc = saved["fell"]
+        self._fell_s = self._world.schedule.now_s - age_s - away_s
+        if saved["outage_to_tell"] and not self._power.powered:
+            at_s = self._fell_s + self._world.spec.outage_event
+            self._outage_event = self._world.schedule.at(at_s, self._tell_outage)
+        for eui, message, code in saved["up"]:
+            self.up(Sent(self._devices[eui], message, code))
+        for eui, message in saved["down"]:
+            self.down(eui, message)
+
+    def carries(self, command: bytes, key: tuple[Eui64, Eui64, int]) -> bool:
+        """Whether a command, or the response to it (device, originator, counter), is on its way now."""
+        rising = (Message.parse(sent.message) for sent in (*self._rising, *self._waiting))
+        return any(each == command for _, each in self._falling) or any(
+            each.cra is Cra.RESPONSE and (each.originator, each.recipient, each.originator_counter) == key
+            for each in rising
+        )
 
     def _joined(self, eui: Eui64) -> None:
         self._tell()

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+
+from cryptography.hazmat.primitives import serialization
 
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
 from bench.duis.requests import Request, parse_request
+from bench.duis.safe_xml import MAX_BYTES, MAX_FIRMWARE_BYTES
 from bench.duis.service_requests import CV_TRANSFORM, Target, WebService, service_request
 from bench.duis.signatures import certificate_eui, verify
 from bench.errors import CodecError
 from bench.eui import Eui64
 from bench.gbcs import alerts, crypto
 from bench.gbcs.message import Cra, Framing, Message
-from bench.gbcs.use_cases import Sender, UseCase
-from bench.parties import DeviceType, KeyUse, User
+from bench.gbcs.use_cases import Sender
+from bench.parties import DeviceType, User
 from drivers.emulated.comms_hub import CommsHub
+from drivers.emulated.dcc_delivery import Delivery, Order, date_of
 from drivers.emulated.dcc_inventory import COMMISSIONED, INSTALLED, PENDING, WHITELISTED, Entry, Inventory
 from drivers.emulated.dcc_mail import BrokerKeys, Mail, header
-from drivers.emulated.dcc_parts.base import Answered, Service
+from drivers.emulated.dcc_parts.base import Part, Service
 from drivers.emulated.dcc_parts.installation import LOG_REQUEST, LOG_RESULT
 from drivers.emulated.dcc_parts.registry import PARTS
-from drivers.emulated.dcc_rules import Party, default_role, is_signed, refusal
+from drivers.emulated.dcc_rules import ALSO_LOCAL, ONLY_LOCAL, Party, default_role, is_signed, refusal
 from drivers.emulated.device import Sent, Surroundings
-from drivers.emulated.schedule import Timer
 from drivers.emulated.transforms.base import Command, NotTransformable, Wanted
 from drivers.emulated.transforms.registry import transform
+
+_P = TypeVar("_P", bound=Part)
 
 GBCS_VERSION = "4.3"
 """The version of GBCS that pre-commands are made for."""
@@ -42,16 +47,6 @@ _MOST_PRE_COMMANDS = 256
 
 class Rejected(Exception):
     """A document that the DCC does not even answer in DUIS; the text says why."""
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A command that a device has not answered yet."""
-
-    request: Request
-    use_case: UseCase
-    message: bytes
-    timeout: Timer
 
 
 class Dcc:
@@ -68,11 +63,12 @@ class Dcc:
 
     Attributes:
         world: what all models share.
+        keys: its own key pairs.
         mail: the way to its Users.
         inventory: the devices that it knows.
         users: the Users, by User ID.
         on_supplier: told that a device has come to a supplier.
-        hub: the Comms Hub through which devices are reached, once it is attached.
+        delivery: its way to devices and back.
         parts: what it does besides passing on.
     """
 
@@ -86,19 +82,40 @@ class Dcc:
         registered: Callable[[Eui64, str], User | None],
         on_supplier: Callable[[Eui64, User], None],
     ) -> None:
-        self.world, self._keys, self.mail, self.inventory = surroundings, keys, mail, inventory
+        self.world, self.keys, self.mail, self.inventory = surroundings, keys, mail, inventory
         self.users = {user.eui: user for user in users}
         self._registered, self.on_supplier = registered, on_supplier
-        self.hub: CommsHub | None = None
+        self.delivery = Delivery(self, keys)
         self.parts = tuple(part(self) for part in PARTS)
         self._services: dict[str, Service] = {name: each for part in self.parts for name, each in part.services.items()}
-        self._pre_commands: dict[RequestId, tuple[Request, UseCase, Message]] = {}
-        self._pending: dict[tuple[Eui64, Eui64, int], _Pending] = {}
-        self._waiting: list[tuple[Eui64, bytes]] = []
+        self._pre_commands: dict[RequestId, Order] = {}
 
     def attach(self, hub: CommsHub) -> None:
         """Reach devices through this Comms Hub."""
-        self.hub = hub
+        self.delivery.hub = hub
+
+    def part(self, kind: type[_P]) -> _P:
+        """Its part of a kind."""
+        return next(each for each in self.parts if isinstance(each, kind))
+
+    def save(self) -> dict[str, Any]:
+        """Everything that it knows, for another life of the world."""
+        return {
+            "inventory": self.inventory.save(),
+            "counter": self.mail.counter,
+            "pre_commands": list(self._pre_commands.values()),
+            "delivery": self.delivery.save(),
+            "parts": {type(part).__name__: part.save() for part in self.parts if part.remembers},
+        }
+
+    def load(self, saved: Mapping[str, Any], away_s: float) -> None:
+        """Go on where an earlier life of the world stopped, `away_s` seconds ago."""
+        self.inventory.load(saved["inventory"])
+        self.mail.counter = max(self.mail.counter, saved["counter"])
+        self._pre_commands = {order.request.request_id: order for order in saved["pre_commands"]}
+        for part in self.parts:
+            part.load(saved["parts"].get(type(part).__name__, {}))
+        self.delivery.load(saved["delivery"], away_s, self._send_kept)
 
     # Users -> DCC
 
@@ -109,7 +126,8 @@ class Dcc:
             Rejected: it is not signed by a User, or it is no Service Request at all.
         """
         try:
-            verified = verify(document, [user.xml.certificate for user in self.users.values()])
+            most = MAX_FIRMWARE_BYTES if service is WebService.DCC_ONLY else MAX_BYTES
+            verified = verify(document, [user.xml.certificate for user in self.users.values()], max_bytes=most)
             request = parse_request(verified.root)
         except CodecError as error:
             raise Rejected(str(error)) from None
@@ -156,29 +174,63 @@ class Dcc:
     def _take(self, request: Request, user: User) -> bytes:
         if is_signed(request):
             signed = self._signed_pre_command(request, user)
-            if signed is None:
-                return self._answer(request, BAD_SIGNED_PRE_COMMAND)
-            original, use_case, message = signed
-            self.send(original, use_case, message)
+            return self._answer(request, BAD_SIGNED_PRE_COMMAND) if signed is None else self._carry_out(request, signed)
+        order = self.order(request, user)
+        if request.command_variant != CV_TRANSFORM:
+            return self._carry_out(request, order)
+        self._pre_commands[request.request_id] = order
+        if len(self._pre_commands) > _MOST_PRE_COMMANDS:
+            del self._pre_commands[next(iter(self._pre_commands))]
+        payload = replace(order.message, null_signature=True).encode()
+        return self.mail.sign(duis.PreCommand(**self.header(request, "I0"), gbcs_version=GBCS_VERSION, payload=payload))
+
+    def _carry_out(self, request: Request, order: Order) -> bytes:
+        """Send a command, hand it out for local delivery, or keep it until its date: whatever the request says.
+
+        A device that knows dates gets its command at once; for all others the DCC waits.
+        """
+        date = date_of(request)
+        kept = None if date is None or order.instructions or date <= self.mail.now else date
+        if kept is not None and request.command_variant in ALSO_LOCAL:
+            return self._answer(request, "E17")
+        if kept is not None:
+            self.delivery.hold(kept, order, self._send_kept)
+        elif request.command_variant not in ONLY_LOCAL:
+            self.delivery.send(order)
+        if request.command_variant not in ALSO_LOCAL:
             return self._answer(request, "I99")
+        payload = self.delivery.hand_out(order)
+        return self.mail.sign(duis.LocalCommand(**self.header(request, "I0"), payload=payload))
+
+    def _send_kept(self, order: Order) -> None:
+        """Send what was kept; what says its own time is made anew, for the time that it is now."""
+        request = order.request
+        user = self.users[request.request_id.originator]
+        try:
+            self.delivery.send(order if order.use_case.critical else self.order(request, user))
+        except NotTransformable as error:
+            self._respond_error(request, error.code)
+
+    def order(self, request: Request, user: User, schedule: tuple[int, RequestId] | None = None) -> Order:
+        """Make the command of a request.
+
+        Raises:
+            NotTransformable: there is none; E19: the device is not known any more.
+            CodecError: a parameter does not fit.
+        """
         target = self.inventory.find(request.request_id.target)
-        assert target is not None  # the rules have seen it
+        if target is None:
+            raise NotTransformable("E19")
         about = request.params.get("device_id") or request.params.get("other_device_id")
         other = self.inventory.find(about) if about is not None else None
         delivery_s = self.world.spec.device_timeout
         wanted = Wanted(request, target.type, other.type if other else None, user.role, self.mail.now, delivery_s)
         command = transform(wanted)
-        message = self._command_message(request, command)
-        if request.command_variant != CV_TRANSFORM:
-            self.send(request, command.use_case, message)
-            return self._answer(request, "I99")
-        self._pre_commands[request.request_id] = (request, command.use_case, message)
-        if len(self._pre_commands) > _MOST_PRE_COMMANDS:
-            del self._pre_commands[next(iter(self._pre_commands))]
-        payload = replace(message, null_signature=True).encode()
-        return self.mail.sign(duis.PreCommand(**self.header(request, "I0"), gbcs_version=GBCS_VERSION, payload=payload))
+        known = user.eui in (self._serves(target, "supplier"), self._serves(target, "operator"))
+        message = self._message(request, command, known=known)
+        return Order(request, command.use_case, message, command.instructions, schedule)
 
-    def _signed_pre_command(self, request: Request, user: User) -> tuple[Request, UseCase, Message] | None:
+    def _signed_pre_command(self, request: Request, user: User) -> Order | None:
         """The command behind a signed pre-command, if it is what was transformed and the User signed it."""
         known = self._pre_commands.get(request.request_id)
         try:
@@ -186,24 +238,37 @@ class Dcc:
         except CodecError:
             return None
         key = user.signing.private_key.public_key()
-        if known is None or message.framing is not Framing.SIGNED or message.tbs != known[2].tbs:
+        if known is None or message.framing is not Framing.SIGNED or message.tbs != known.message.tbs:
             return None
         if not crypto.verify_signature(message, key):
             return None
         del self._pre_commands[request.request_id]
-        return known[0], known[1], message
+        return replace(known, message=message)
 
-    def _command_message(self, request: Request, command: Command) -> Message:
+    def _is_known_to_device(self, request_id: RequestId) -> bool:
+        """Whether a device holds credentials of a User: of its supplier and its network operator only."""
+        entry = self.inventory.find(request_id.target)
+        assert entry is not None  # the rules have seen it
+        return request_id.originator in [self._serves(entry, duty) for duty in ("supplier", "operator")]
+
+    def _message(self, request: Request, command: Command, *, known: bool) -> Message:
         """The message of a command, signed by the broker where that is its part, not sealed yet."""
         use_case, request_id = command.use_case, request.request_id
-        if use_case.sender is Sender.USER:
+        sender = use_case.sender
+        if sender is Sender.USER and not use_case.critical and not self._is_known_to_device(request_id):
+            sender = Sender.BROKER_FOR_USER
+        if sender is Sender.USER:
             return use_case.build_command(
                 command.params,
                 originator=request_id.originator,
                 recipient=request_id.target,
                 originator_counter=request_id.counter,
             )
-        for_user = use_case.sender is Sender.BROKER_FOR_USER
+        for_user = sender is Sender.BROKER_FOR_USER
+        certificate = None
+        if for_user and use_case.protected:
+            agreement = self.users[request_id.originator].agreement.certificate
+            certificate = agreement.public_bytes(serialization.Encoding.DER)
         message = use_case.build_command(
             command.params,
             originator=self.world.dcc,
@@ -211,47 +276,15 @@ class Dcc:
             originator_counter=self.mail.next_counter(),
             user=request_id.originator if for_user else None,
             user_counter=request_id.counter if for_user else None,
+            user_certificate=certificate,
         )
-        return crypto.sign(message, self._keys.signing.private_key) if use_case.broker_signs else message
-
-    # DCC -> devices
-
-    def send(self, request: Request, use_case: UseCase, message: Message) -> None:
-        """Seal a command and send it to its device; its response goes to the User of the request."""
-        target = message.recipient
-        agreement = self.world.identities.device(target, KeyUse.KEY_AGREEMENT).private_key.public_key()
-        key = crypto.message_key(message, self._keys.agreement.private_key, agreement)
-        raw = crypto.seal(message, key).encode()
-        awaited = (target, message.originator, message.originator_counter)
-        if (repeated := self._pending.get(awaited)) is not None:
-            repeated.timeout.cancel()
-        timeout = self.world.schedule.after(self.world.spec.device_timeout, lambda: self._give_up(awaited))
-        self._pending[awaited] = _Pending(request, use_case, raw, timeout)
-        self.world.schedule.after(self.world.spec.wan_latency, lambda: self._pass_down(target, raw))
-
-    def _pass_down(self, target: Eui64, raw: bytes) -> None:
-        if self.hub is None or not self.hub.down(target, raw):
-            self._waiting.append((target, raw))
-
-    def _give_up(self, awaited: tuple[Eui64, Eui64, int]) -> None:
-        pending = self._pending.pop(awaited)
-        unsent = (awaited[0], pending.message)
-        reached = unsent not in self._waiting
-        if not reached:
-            self._waiting.remove(unsent)
-        request = pending.request
-        error = duis.ErrorResponse(**self.header(request, "E21" if reached else "E20"))
-        self.mail.respond(request.service_reference_variant, error)
-        for part in self.parts:
-            part.undelivered(request, self.users[request.request_id.originator], reached)
+        return crypto.sign(message, self.keys.signing.private_key) if use_case.broker_signs else message
 
     # Comms Hub -> DCC
 
     def hub_up(self) -> None:
         """The hub is connected again: what waits for it goes down now."""
-        waiting, self._waiting = self._waiting, []
-        for target, raw in waiting:
-            self._pass_down(target, raw)
+        self.delivery.hub_up()
 
     def joined(self, device: Eui64) -> None:
         """A device has become a member of the HAN."""
@@ -264,7 +297,9 @@ class Dcc:
         entry = self.inventory.find(hub)
         if entry is None or entry.status != COMMISSIONED:
             return
-        for meter in self.inventory.of_type(DeviceType.ESME, DeviceType.GSME):
+        for meter in self.inventory.on_han(hub):
+            if meter.type not in (DeviceType.ESME, DeviceType.GSME):
+                continue
             operator = self.serving(meter, "operator")
             mpxn = self.inventory.metering_point(meter)
             if operator is not None and mpxn:
@@ -275,28 +310,16 @@ class Dcc:
         """A device's message has come: hand it to the User that it is for."""
         message = Message.parse(sent.message)
         if message.cra is Cra.RESPONSE:
-            self._device_response(message, sent.message)
+            self.delivery.response(message, sent.message)
         elif message.cra is Cra.ALERT:
             self._device_alert(message, sent.message)
-
-    def _device_response(self, message: Message, raw: bytes) -> None:
-        pending = self._pending.pop((message.originator, message.recipient, message.originator_counter), None)
-        if pending is None:
-            return
-        pending.timeout.cancel()
-        request = pending.request
-        outcome = pending.use_case.decode_response(message.content)
-        variant = request.service_reference_variant
-        self.mail.respond(variant, duis.GbcsResponse(**self.header(request, "I0"), payload=raw))
-        entry = self.inventory.find(request.request_id.target)
-        answered = Answered(request, self.users[request.request_id.originator], entry, pending.use_case, outcome)
-        for part in self.parts:
-            part.note(answered)
 
     def _device_alert(self, message: Message, raw: bytes) -> None:
         entry = self.inventory.find(message.originator)
         alert = alerts.decode_alert(message)
-        if entry is None or alert is None or message.recipient not in self.users:
+        if entry is None or alert is None or self.delivery.instruction(message, alert, raw):
+            return
+        if message.recipient not in self.users:
             return
         # Of a device that is not commissioned nobody is told more than that it has joined.
         if entry.status != COMMISSIONED and (entry.status, alert.code) != (INSTALLED, alerts.DEVICE_JOINED):
@@ -316,6 +339,9 @@ class Dcc:
     def _answer(self, request: Request, code: str) -> bytes:
         kind = duis.Acknowledgement if code.startswith("I") else duis.ErrorResponse
         return self.mail.sign(kind(**self.header(request, code)))
+
+    def _respond_error(self, request: Request, code: str) -> None:
+        self.mail.respond_to(request, duis.ErrorResponse(**self.header(request, code)))
 
     def raise_alert(self, code: str) -> None:
         """Send a DCC alert that nothing has caused, to whom such a one would go: a fault."""

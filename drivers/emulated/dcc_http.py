@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
+import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import web
 
-from bench.duis.safe_xml import MAX_BYTES
+from bench.duis.safe_xml import MAX_BYTES, MAX_FIRMWARE_BYTES
 from bench.duis.service_requests import WebService
 from drivers.emulated.dcc import Rejected
 from drivers.emulated.schedule import Schedule
@@ -49,21 +51,30 @@ class DccServer:
     Args:
         handle: answers one, or raises `Rejected`.
         faults: what goes wrong.
+        token: what every request has to bring as `Authorization: Bearer TOKEN`, or None.
     """
 
-    def __init__(self, handle: Callable[[WebService, bytes], bytes], faults: HttpFaults) -> None:
+    def __init__(
+        self, handle: Callable[[WebService, bytes], bytes], faults: HttpFaults, *, token: str | None = None
+    ) -> None:
         self._handle, self._faults = handle, faults
+        self._authorization = None if token is None else f"Bearer {token}".encode()
         self._runner: web.AppRunner | None = None
         self._closing = asyncio.Event()
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port, a free one for port 0."""
-        app = web.Application(client_max_size=MAX_BYTES)
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen, in HTTPS if there is a context for it; returns the port, a free one for port 0.
+
+        Raises:
+            OSError: the address cannot be had.
+        """
+        # Firmware images come to one service only; the DCC refuses them elsewhere, by the size of what it was sent.
+        app = web.Application(client_max_size=MAX_FIRMWARE_BYTES)
         for path, service in PATHS.items():
             app.router.add_post(path, self._route(service))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, reuse_address=True)
+        site = web.TCPSite(self._runner, host, port, reuse_address=True, ssl_context=tls)
         await site.start()
         return int(self._runner.addresses[0][1])
 
@@ -76,6 +87,10 @@ class DccServer:
 
     def _route(self, service: WebService) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def answer(request: web.Request) -> web.StreamResponse:
+            if self._authorization is not None and not self._is_authorized(request):
+                return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
+            if service is not WebService.DCC_ONLY and (request.content_length or 0) > MAX_BYTES:
+                return web.Response(status=413)
             try:
                 body = await request.read()
             except ConnectionError:
@@ -92,6 +107,10 @@ class DccServer:
 
         return answer
 
+    def _is_authorized(self, request: web.Request) -> bool:
+        shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        return hmac.compare_digest(shown, self._authorization or b"")
+
 
 class Postman:
     """Delivers documents to the Users' receive service, one after the other, as long as somebody may take them.
@@ -104,15 +123,30 @@ class Postman:
         faults: what goes wrong.
         retry_s: how long after a failure it tries again.
         retry_for_s: how long it tries; then the document is lost.
+        tls: context for an https `url`.
+
+    Attributes:
+        on_change: called when a document has left the bag.
     """
 
-    def __init__(self, url: str, schedule: Schedule, faults: HttpFaults, *, retry_s: float, retry_for_s: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        schedule: Schedule,
+        faults: HttpFaults,
+        *,
+        retry_s: float,
+        retry_for_s: float,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._url, self._schedule, self._faults = url, schedule, faults
         self._retry_s, self._retry_for_s = retry_s, retry_for_s
+        self._tls: ssl.SSLContext | bool = True if tls is None else tls
         self._bag: deque[tuple[float, bytes]] = deque()
         self._woken = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
         self._task: asyncio.Task[None] | None = None
+        self.on_change: Callable[[], None] = lambda: None
         self.delivered = 0
         self.refused = 0
         self.lost = 0
@@ -121,6 +155,15 @@ class Postman:
         """Take a document for delivery."""
         self._bag.append((self._schedule.now_s, document))
         self._woken.set()
+
+    def save(self) -> list[tuple[float, bytes]]:
+        """What was not delivered yet: seconds gone by since it was posted, and the document."""
+        return [(self._schedule.now_s - since_s, document) for since_s, document in self._bag]
+
+    def load(self, saved: list[tuple[float, bytes]]) -> None:
+        """Deliver what an earlier life has not; the time in which nobody was there to try does not count."""
+        now_s = self._schedule.now_s
+        self._bag.extendleft((now_s - age_s, document) for age_s, document in reversed(saved))
 
     async def start(self) -> None:
         """Begin to deliver."""
@@ -145,9 +188,12 @@ class Postman:
     async def _run(self, session: aiohttp.ClientSession) -> None:
         while True:
             while self._bag:
-                since_s, document = self._bag.popleft()
+                # It stays in the bag until it is settled: who is killed meanwhile delivers it in the next life.
+                since_s, document = self._bag[0]
                 if not self._faults.silent:
                     await self._hand_over(session, since_s, _GARBAGE if self._faults.garbled else document)
+                self._bag.popleft()
+                self.on_change()
             self._woken.clear()
             await self._woken.wait()
 
@@ -171,7 +217,7 @@ class Postman:
         try:
             async with (
                 asyncio.timeout(_TIMEOUT_S),
-                session.post(self._url, data=document, headers={"Content-Type": CONTENT_TYPE}) as reply,
+                session.post(self._url, data=document, headers={"Content-Type": CONTENT_TYPE}, ssl=self._tls) as reply,
             ):
                 await reply.read()
                 return reply.status

@@ -21,9 +21,12 @@ WITHDRAWN = "Withdrawn"
 HUB_FUNCTIONS = (DeviceType.CHF, DeviceType.GPF)
 
 
-@dataclass(slots=True)
+_INDEXED = ("type", "mpxn", "hub")
+
+
+@dataclass
 class Entry:
-    """One device in the inventory.
+    """One device in the inventory; which may be changed, and is found by what it is now.
 
     Attributes:
         eui: its Device ID.
@@ -36,6 +39,7 @@ class Entry:
         mpxn: its metering point, once it is known.
         supplier: the User that pre-notified it, if that is a supplier.
         commissioned: when it was.
+        hub: the Comms Hub on whose HAN it is, or is to be; a CHF's is itself.
     """
 
     eui: Eui64
@@ -48,6 +52,15 @@ class Entry:
     mpxn: str | None = None
     supplier: Eui64 | None = None
     commissioned: datetime | None = None
+    hub: Eui64 | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Change it, and where the inventory finds it."""
+        before = self.__dict__.get(name)
+        object.__setattr__(self, name, value)
+        inventory: Inventory | None = self.__dict__.get("_inventory")
+        if inventory is not None and name in _INDEXED and value != before:
+            inventory.moved(self, name, before)
 
 
 @dataclass(slots=True)
@@ -60,19 +73,36 @@ class Inventory:
 
     metering_points: dict[Eui64, str] = field(default_factory=dict)
     _entries: dict[Eui64, Entry] = field(default_factory=dict)
+    _numbers: dict[Eui64, int] = field(default_factory=dict)
+    _last: int = 0
+    # What stands at a place of an index: name of the attribute, its value, EUI-64.
+    _found: dict[tuple[str, Any], dict[Eui64, Entry]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, duts: Iterable[tuple[Dut, str]]) -> Inventory:
         """The inventory of a bench: each device with its status; "unknown" ones are left out."""
-        inventory = cls()
+        inventory, duts = cls(), list(duts)
+        hub = next((dut.eui for dut, _ in duts if dut.type is DeviceType.CHF), None)
         for dut, status in duts:
             if dut.mpxn:
                 inventory.metering_points[dut.eui] = dut.mpxn
             if status != "unknown":
-                inventory.add(
-                    Entry(dut.eui, dut.type, status, dut.manufacturer, dut.model, dut.firmware, mpxn=dut.mpxn)
-                )
+                entry = Entry(dut.eui, dut.type, status, dut.manufacturer, dut.model, dut.firmware, mpxn=dut.mpxn)
+                entry.hub = hub if status != PENDING or dut.type in HUB_FUNCTIONS else None
+                inventory.add(entry)
         return inventory
+
+    def save(self) -> dict[str, Any]:
+        """Everything that it holds, for another life of the world."""
+        return {"entries": list(self._entries.values()), "metering_points": self.metering_points}
+
+    def load(self, saved: Mapping[str, Any]) -> None:
+        """Hold what an earlier life saved, and nothing else."""
+        self.metering_points = dict(saved["metering_points"])
+        for eui in list(self._entries):
+            self.delete(eui)
+        for entry in saved["entries"]:
+            self.add(entry)
 
     def find(self, eui: Eui64) -> Entry | None:
         """The entry of a device, or None."""
@@ -84,15 +114,53 @@ class Inventory:
 
     def of_type(self, *types: DeviceType) -> list[Entry]:
         """Every device of some types."""
-        return [entry for entry in self._entries.values() if entry.type in types]
+        return self._where("type", *types)
+
+    def on_han(self, hub: Eui64) -> list[Entry]:
+        """Every device on the HAN of a Comms Hub, its own functions among them."""
+        return self._where("hub", hub)
+
+    def at(self, mpxn: str) -> list[Entry]:
+        """Every device of a metering point, as far as a Service Request or the start has told."""
+        return self._where("mpxn", mpxn)
+
+    def moved(self, entry: Entry, name: str, before: Any) -> None:
+        """Take note that an attribute of an entry is another one now."""
+        self._found.get((name, before), {}).pop(entry.eui, None)
+        self._found.setdefault((name, getattr(entry, name)), {})[entry.eui] = entry
+
+    def _where(self, name: str, *values: Any) -> list[Entry]:
+        found = [entry for value in values for entry in self._found.get((name, value), {}).values()]
+        return sorted(found, key=lambda entry: self._numbers[entry.eui])
 
     def add(self, entry: Entry) -> None:
         """Take a device in, in place of what was known of it."""
+        known = self._entries.get(entry.eui)
+        if known is None:
+            self._last += 1
+            self._numbers[entry.eui] = self._last
+        else:
+            self._lose(known)
+        if entry.type == DeviceType.CHF:
+            entry.hub = entry.eui
         self._entries[entry.eui] = entry
+        for name in _INDEXED:
+            self._found.setdefault((name, getattr(entry, name)), {})[entry.eui] = entry
+        entry.__dict__["_inventory"] = self
 
     def delete(self, eui: Eui64) -> None:
         """Forget a device."""
-        del self._entries[eui]
+        self._lose(self._entries.pop(eui))
+        del self._numbers[eui]
+
+    def _lose(self, entry: Entry) -> None:
+        """Take an entry out of every index."""
+        entry.__dict__.pop("_inventory", None)
+        for name in _INDEXED:
+            place = name, getattr(entry, name)
+            self._found[place].pop(entry.eui)
+            if not self._found[place]:
+                del self._found[place]
 
     def pre_notify(self, params: Mapping[str, Any], supplier: Eui64 | None) -> bool:
         """Carry out 12.2; False if the device is known already and beyond Pending.
@@ -150,10 +218,9 @@ class Inventory:
             asked = self._entries.get(params["device_id"])
             if asked is None:
                 return ()
-            found = list(self._entries.values()) if asked.type == DeviceType.CHF else [asked]
+            found = self.on_han(asked.eui) if asked.type == DeviceType.CHF else [asked]
         else:
-            mpxn = params.get("mpxn")
-            found = [entry for entry in self._entries.values() if mpxn is not None and entry.mpxn == mpxn]
+            found = self.at(params["mpxn"]) if params.get("mpxn") is not None else []
         return tuple(_shown(entry) for entry in found)
 
     @staticmethod

@@ -17,6 +17,9 @@ from drivers.emulated.device import Surroundings, from_utc_ns
 
 _NEIGHBOURS = {"AD1": "N1", "N24": "N25"}
 _EARLIER = timedelta(days=1)
+_FIRST_VERSIONS = {"N54": (2, 0), "N55": (3, 0), "N56": (3, 0), "N57": (3, 0)}
+"""The version of DUIS that an alert came with: dual band Comms Hubs and SMETS1 were added to the first ones. Which
+version brought other alerts is not sourced: they are taken to be in every one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ class Mail:
         deliver: takes a document for the Users' receive service.
 
     Attributes:
+        counter: the last originator counter of the DCC.
         bad_signatures: what is signed does not verify.
+        versions: by User ID, the version of DUIS that a User is registered with, where that is known.
     """
 
     def __init__(
@@ -61,9 +66,10 @@ class Mail:
         deliver: Callable[[bytes], None],
     ) -> None:
         self._world, self._keys, self._others, self._deliver = surroundings, keys, others, deliver
-        self._counter = surroundings.clock.now().utc_ns // 1_000_000
+        self.counter = surroundings.clock.now().utc_ns // 1_000_000
         self._earlier: dict[tuple[str, Eui64, str], bytes] = {}
         self.bad_signatures = False
+        self.versions: Mapping[Eui64, str] = {}
 
     @property
     def now(self) -> datetime:
@@ -72,8 +78,8 @@ class Mail:
 
     def next_counter(self) -> int:
         """A new originator counter of the DCC."""
-        self._counter += 1
-        return self._counter
+        self.counter += 1
+        return self.counter
 
     def sign(self, response: duis.Response) -> bytes:
         """A document with the DCC's signature."""
@@ -87,8 +93,35 @@ class Mail:
             late = find("response-late", variant)
             self.post(response, late.delay_s if late else 0.0)
 
+    def respond_to(self, request: Request, response: duis.ServiceResponse) -> None:
+        """Send a device's response to a request, which is written in the version of DUIS that the request has.
+
+        A User that is registered with another version by now cannot read that: it gets N999 in its place.
+        """
+        version = self.versions.get(request.request_id.originator, request.schema_version)
+        if version == request.schema_version:
+            self.respond(request.service_reference_variant, response)
+            return
+        unread = {
+            "request_id": request.request_id,
+            "service_reference": request.service_reference,
+            "service_reference_variant": request.service_reference_variant,
+            "service_request_duis_version": request.schema_version,
+        }
+        self._tell_mismatch({"service_response_version_mismatch": unread}, request.request_id.originator, version)
+
+    def _tell_mismatch(self, what: Mapping[str, Any], eui: Eui64, version: str) -> None:
+        user = next(each for each in self._others if each.eui == eui)
+        body = {**what, "service_user_duis_version": version}
+        self.dcc_alert("N999", "DUISVersionMismatch", body, user)
+
     def dcc_alert(self, code: str, body_name: str, body: Mapping[str, Any], user: User) -> None:
-        """Send a DCC alert to a User."""
+        """Send a DCC alert to a User; N999 in its place, if the User's version of DUIS has no such alert."""
+        version = self.versions.get(user.eui)
+        if version is not None and _number(version) < _FIRST_VERSIONS.get(code, (0, 0)):
+            unread = {"dcc_alert_code": code} | {name: body[name] for name in ("device_id",) if name in body}
+            self._tell_mismatch({"dcc_alert_version_mismatch": unread}, user.eui, version)
+            return
         find = self._world.faults.find
         if find("alert-never", code):
             return
@@ -126,6 +159,10 @@ class Mail:
             self._world.schedule.after(delay_s, lambda: self._deliver(document))
         else:
             self._deliver(document)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def _spoilt(document: bytes) -> bytes:

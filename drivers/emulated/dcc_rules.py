@@ -26,7 +26,10 @@ SUPPLIERS = ("IS", "GS")
 NETWORK_OPERATORS = ("ED", "GT")
 ROLES = ("IS", "ES", "GS", "RSA", "ED", "GT", "OU")
 
-_LOCAL_VARIANTS = (2, 3, 6, 7)
+ONLY_LOCAL = (2, 6)
+"""Command Variants of commands that the User alone delivers."""
+ALSO_LOCAL = (2, 3, 6, 7)
+"""Command Variants of commands that the User delivers, or may deliver beside the DCC."""
 _METER_SUPPLIER = {DeviceType.ESME: "IS", DeviceType.GSME: "GS"}
 _METER_OPERATOR = {DeviceType.ESME: "ED", DeviceType.GSME: "GT"}
 
@@ -94,8 +97,6 @@ def refusal(
         return "E13"
     if request.command_variant not in known.command_variants or request.raw_body is not None:
         return "E12"
-    if request.command_variant in _LOCAL_VARIANTS:
-        return "E17"
     if party.role not in roles:
         return "E2"
     if known.target is Target.DCC:
@@ -105,6 +106,8 @@ def refusal(
         return "E19"
     if known.device_types and entry.type not in known.device_types:
         return "E11"
+    if request.command_variant in ALSO_LOCAL and party.role not in SUPPLIERS and entry.status != COMMISSIONED:
+        return "E17"
     return _entry_refusal(request, entry, party, serves) or _about_refusal(request, find)
 
 

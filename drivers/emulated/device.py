@@ -6,20 +6,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.clock import Clock
 from bench.eui import Eui64
 from bench.gbcs import catalogue, crypto
-from bench.gbcs.alerts import Alert, Specific, SupplyOutage, build_alert
+from bench.gbcs.alerts import Alert, Asn1Specific, Specific, SupplyOutage, build_alert
 from bench.gbcs.catalogue import Encoding
 from bench.gbcs.message import Framing, Message
 from bench.gbcs.use_cases import UseCase
 from bench.parties import DeviceType, Dut, KeyUse
 from drivers.emulated.commands import Action, Refused, Values, respond
-from drivers.emulated.faults import Faults, canonical_code
+from drivers.emulated.faults import STORM, Faults, canonical_code
 from drivers.emulated.identities import Identities, RemotePartyRole
 from drivers.emulated.schedule import Schedule
 from drivers.emulated.spec import WorldSpec
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound="Function")
 _NO_ANSWER = 13
 """Join result: no answer to the key establishment."""
+
+_FIRST_FIRMWARE = "00000001"
+"""Version of a device whose DUT file names none."""
 
 _EARLIER = timedelta(days=1)
 # What a device says under `alert-wrong-code`: a neighbour of the same criticality and form.
@@ -92,16 +95,19 @@ class DeviceClock:
     Args:
         clock: true time.
         error_s: how far it is ahead at the start; negative for behind.
+
+    Attributes:
+        offset_ns: how far it was put ahead of true time since, beside that error.
     """
 
     def __init__(self, clock: Clock, error_s: float = 0.0) -> None:
         self._clock = clock
         self._fault_ns = round(error_s * 1e9)
-        self._offset_ns = 0
+        self.offset_ns = 0
 
     def utc_ns(self) -> int:
         """UTC as the device has it, nanoseconds."""
-        return self._clock.now().utc_ns + self._offset_ns + self._fault_ns
+        return self._clock.now().utc_ns + self.offset_ns + self._fault_ns
 
     def utc(self) -> datetime:
         """UTC as the device has it."""
@@ -109,11 +115,11 @@ class DeviceClock:
 
     def set(self, utc: datetime) -> None:
         """Set it; an error that was injected stays."""
-        self._offset_ns = to_utc_ns(utc) - self._clock.now().utc_ns
+        self.offset_ns = to_utc_ns(utc) - self._clock.now().utc_ns
 
     def drift(self, offset_s: float) -> None:
         """Put it ahead by so much of true time, or behind, until it is set."""
-        self._offset_ns = round(offset_s * 1e9)
+        self.offset_ns = round(offset_s * 1e9)
 
 
 def from_utc_ns(utc_ns: int) -> datetime:
@@ -156,6 +162,8 @@ class EmulatedDevice(ABC):
         uplink: where its messages go.
         strangers: people whom its messages are not for.
         neighbours: the other devices of the world.
+        firmware: version of the firmware in execution, eight hexadecimal digits.
+        wants_alert: whether an alert code is to be sent, as the device is configured.
         command: what it is carrying out, or has carried out last; None before the first.
         sender: whose command that is.
     """
@@ -180,6 +188,8 @@ class EmulatedDevice(ABC):
         self.uplink: Callable[[Sent], None] = lambda sent: None
         self.strangers: tuple[Anchor, ...] = ()
         self.neighbours: tuple[EmulatedDevice, ...] = ()
+        self.firmware = dut.firmware or _FIRST_FIRMWARE
+        self.wants_alert: Callable[[int], bool] = lambda code: True
         self.command: Message | None = None
         self.sender: Anchor | None = None
         self._functions: dict[type[Function], Function] = {}
@@ -191,6 +201,11 @@ class EmulatedDevice(ABC):
     def eui(self) -> Eui64:
         """Its Device ID."""
         return self.dut.eui
+
+    @property
+    def metering_point(self) -> str | None:
+        """Its MPAN or MPRN; None where it has none."""
+        return self.dut.mpxn
 
     @property
     @abstractmethod
@@ -235,6 +250,22 @@ class EmulatedDevice(ABC):
         """The next moment, not before `from_s`, at which it takes messages; at once unless it sleeps."""
         return from_s
 
+    def save(self) -> dict[str, Any]:
+        """What it keeps without power, beside what its functions keep; moments of the loop as seconds gone by."""
+        return {
+            "anchors": self.anchors,
+            "last_counter": self.last_counter,
+            "counter": self._counter,
+            "clock_offset_ns": self.clock.offset_ns,
+        }
+
+    def restore(self, saved: Mapping[str, Any], away_s: float) -> None:
+        """Go on where an earlier life of the world stopped, `away_s` seconds ago."""
+        self.anchors = dict(saved["anchors"])
+        self.last_counter = dict(saved["last_counter"])
+        self._counter = max(self._counter, saved["counter"])
+        self.clock.offset_ns = saved["clock_offset_ns"]
+
     def next_counter(self) -> int:
         """A new originator counter, higher than every one before it."""
         self._counter += 1
@@ -244,7 +275,7 @@ class EmulatedDevice(ABC):
         """Say something, as the faults allow: to whom the catalogue of alerts says, or to somebody in particular."""
         faults, schedule = self.world.faults, self.world.schedule
         name = canonical_code(f"{code:04X}")
-        if faults.find("alert-never", name):
+        if not self.wants_alert(code) or faults.find("alert-never", name):
             return
         raw = self._faulty_alert(code, specific, to or self._recipient(code))
         if raw is None:
@@ -259,6 +290,16 @@ class EmulatedDevice(ABC):
             schedule.after(delay_s, lambda: self.uplink(sent))
         if twice:
             schedule.after(delay_s + twice.delay_s, lambda: self.uplink(sent))
+        storm = faults.find("alert-storm", name)
+        if storm:
+            for number in range(1, STORM):
+                schedule.after(delay_s + number * storm.delay_s, lambda: self._repeat(code, specific, to))
+
+    def _repeat(self, code: int, specific: Specific, to: Anchor | None) -> None:
+        """Say the same once more, as a new alert."""
+        raw = self._faulty_alert(code, specific, to or self._recipient(code))
+        if raw is not None:
+            self.uplink(Sent(self, raw, canonical_code(f"{code:04X}")))
 
     def _faulty_alert(self, code: int, specific: Specific, recipient: Anchor | None) -> bytes | None:
         find = self.world.faults.find
@@ -274,7 +315,8 @@ class EmulatedDevice(ABC):
         sender: EmulatedDevice = self
         if find("alert-wrong-device", name) and self.neighbours:
             sender = self.neighbours[0]
-        alert = Alert(said, self.clock.utc(), self.encoding, specific)
+        encoding = Encoding.ASN1 if isinstance(specific, Asn1Specific) else self.encoding
+        alert = Alert(said, self.clock.utc(), encoding, specific)
         message = sender.protect_alert(alert, recipient, sender.next_counter())
         if find("alert-bad-signature", name) and message.signature is not None:
             message = replace(message, signature=_flip_last_bit(message.signature))
@@ -289,7 +331,8 @@ class EmulatedDevice(ABC):
             return None
         if isinstance(specific, SupplyOutage):
             specific = SupplyOutage(specific.interrupted - _EARLIER, specific.restored - _EARLIER)
-        alert = Alert(code, self.clock.utc() - _EARLIER, self.encoding, specific)
+        encoding = Encoding.ASN1 if isinstance(specific, Asn1Specific) else self.encoding
+        alert = Alert(code, self.clock.utc() - _EARLIER, encoding, specific)
         counter = self._counter - _EARLIER // timedelta(milliseconds=1)
         return self.protect_alert(alert, recipient, counter).encode()
 
@@ -302,7 +345,8 @@ class EmulatedDevice(ABC):
     def protect_alert(self, alert: Alert, recipient: Anchor, counter: int) -> Message:
         """The message of an alert, signed if it is critical and MACed if it is not."""
         entry = catalogue.alert_entry(alert.code)
-        critical = True if entry is None or entry.critical is None else entry.critical
+        configurable = alert.code & 0xFE00 == 0x8000  # GBCS section 16: 0x80.. and 0x81.. are not critical
+        critical = not configurable if entry is None or entry.critical is None else entry.critical
         message = build_alert(
             alert, originator=self.eui, recipient=recipient.eui, originator_counter=counter, critical=critical
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from bench.gbcs.alerts import SUPPLY_OUTAGE_RESTORED, SUPPLY_OUTAGE_RESTORED_LONG, SupplyOutage
+from bench.gbcs.alerts import SUPPLY_OUTAGE_RESTORED, SUPPLY_OUTAGE_RESTORED_LONG, Specific, SupplyOutage
 from bench.gbcs.catalogue import Encoding
 from bench.parties import Dut
 from drivers.emulated.commands import Values
@@ -63,7 +64,7 @@ class Esme(Meter):
         self.load = SupplyNode(lambda: schedule.now_s)
         self._load_switch = Gate(node, self.load, lambda: schedule.now_s, closed=True)
         self._fell_utc_ns = 0
-        self._unreported: list[tuple[int, SupplyOutage]] = []
+        self._unreported: list[tuple[int, Specific]] = []
         self.last_outage: SupplyOutage | None = None
         self._boot: Timer | None = None
         self._target_v = node.trajectory.target_v
@@ -94,6 +95,27 @@ class Esme(Meter):
             "ECS70": self.set_clock,
             "ECS39a": self._set_mpan,
         }
+
+    def save(self) -> dict[str, Any]:
+        """What it keeps without power."""
+        return super().save() | {
+            "limits": self._limits,
+            "average": self.average.save(),
+            "fell_utc_ns": self._fell_utc_ns,
+            "last_outage": self.last_outage,
+            "unreported": self._unreported,
+        }
+
+    def restore(self, saved: Mapping[str, Any], away_s: float) -> None:
+        """Go on where an earlier life of the world stopped."""
+        super().restore(saved, away_s)
+        self._load_switch.set(self.supply is SupplyState.ENABLED)
+        self._limits = dict(saved["limits"])
+        self.average.load(saved["average"], away_s)
+        self._fell_utc_ns, self.last_outage = saved["fell_utc_ns"], saved["last_outage"]
+        self._unreported = list(saved["unreported"])
+        if self._running and self._unreported:
+            self._boot = self.world.schedule.after(self.world.spec.esme_boot, self._booted)
 
     @property
     def powered(self) -> bool:
@@ -137,8 +159,9 @@ class Esme(Meter):
         self.mpxn = params["import_mpan"]
         return {}
 
-    def _set_supply(self, state: SupplyState) -> None:
-        super()._set_supply(state)
+    def set_supply(self, state: SupplyState) -> None:
+        """Put the load switch into a state, whoever wants that."""
+        super().set_supply(state)
         self._load_switch.set(state is SupplyState.ENABLED)
 
     def _voltage_changed(self, node: SupplyNode) -> None:
@@ -171,8 +194,22 @@ class Esme(Meter):
     def _booted(self) -> None:
         self._running = True
         unreported, self._unreported = self._unreported, []
-        for code, outage in unreported:
-            self.raise_alert(code, outage)
+        for code, specific in unreported:
+            self.raise_alert(code, specific)
+
+    def reboot(self) -> None:
+        """Restart the meter's software: for a while it says nothing on the HAN, and begins a new averaging period."""
+        if self._power.powered:
+            self._lost()
+            self.average.follow(self.node.trajectory)
+            self._boot = self.world.schedule.after(self.world.spec.esme_boot, self._booted)
+
+    def tell(self, code: int, specific: Specific = b"") -> None:
+        """Raise an alert, now or as soon as the meter has booted."""
+        if self._running:
+            self.raise_alert(code, specific)
+        else:
+            self._unreported.append((code, specific))
 
 
 def _within(moment: datetime, start: datetime | None, end: datetime | None) -> bool:

@@ -13,12 +13,17 @@ from dataclasses import dataclass
 
 from bench.errors import UsageError
 from bench.gbcs import catalogue
+from bench.gbcs.alerts import INTEGRITY_REASONS
 from bench.quantities import parse as parse_quantity
 
 _FORM = re.compile(r"(?P<name>[a-z0-9-]+)(?::(?P<argument>[^@]+))?(?:@(?P<delay>.+))?")
 _DEVICE_CODE = re.compile(r"(?:0[xX])?([0-9A-Fa-f]{4})")
 _DCC_CODE = re.compile(r"(?:AD|N)\d{1,3}")
 _VARIANT = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}")
+
+
+STORM = 100
+"""Alerts in a storm, the one that begins it among them."""
 
 
 def canonical_code(text: str) -> str:
@@ -72,6 +77,15 @@ def _seconds(text: str) -> str:
         return repr(parse_quantity(text, "duration"))
 
 
+def _defect(text: str) -> str:
+    words = [reason.replace(" ", "-") for reason in INTEGRITY_REASONS]
+    if text.isdecimal() and int(text) < len(words):
+        return str(int(text))
+    if text.lower() not in [word.lower() for word in words]:
+        raise ValueError(f"{text!r} is no defect: write {', '.join(words)}, or its number from 0 on")
+    return str([word.lower() for word in words].index(text.lower()))
+
+
 @dataclass(frozen=True, slots=True)
 class FaultKind:
     """One way to go wrong.
@@ -110,6 +124,10 @@ _KINDS: Mapping[str, FaultKind] = {
         "from DELAY (default 0 s) after the start on, an earlier alert ARG comes again in place of a new one",
         0.0,
     ),
+    "alert-storm": _alert(
+        f"each alert ARG is followed by {STORM - 1} more of its kind, each new, one every DELAY (default 1 s)",
+        1.0,
+    ),
     "forbidden-alert": FaultKind(
         "the alert ARG arrives, duly protected, DELAY (default 5 s) after every stimulus that it could belong to",
         canonical_code,
@@ -146,6 +164,19 @@ _KINDS: Mapping[str, FaultKind] = {
         "every voltage that is set returns to what it was after DELAY (default 5 s), before a period's mean can cross",
         delay_s=5.0,
     ),
+    "meter-integrity": FaultKind(
+        "the ESME has the defect ARG (watchdog, non-volatile-memory, RAM, ...) DELAY (default 60 s) after the start",
+        _defect,
+        required=True,
+        delay_s=60.0,
+    ),
+    "gas-meter-integrity": FaultKind(
+        "the GSME has the defect ARG, as meter-integrity, DELAY (default 60 s) after the start",
+        _defect,
+        required=True,
+        delay_s=60.0,
+    ),
+    "meter-reboot": FaultKind("the ESME restarts DELAY (default 60 s) after the start", delay_s=60.0),
     "device-clock-off": FaultKind("the clocks of all meters are wrong by ARG seconds", _seconds, required=True),
 }
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
+from bench.gbcs.alerts import Specific
 from bench.gbcs.catalogue import Encoding
 from bench.gbcs.use_cases import UseCase
 from bench.parties import Dut
@@ -15,6 +17,7 @@ from drivers.emulated.meter import Meter
 from drivers.emulated.schedule import next_turn
 
 _BATTERY_DAYS = 5475
+_BOOT_S = 3.0
 
 
 class Gsme(Meter):
@@ -29,7 +32,7 @@ class Gsme(Meter):
     def __init__(self, surroundings: Surroundings, dut: Dut, anchors: Mapping[RemotePartyRole, Anchor]) -> None:
         super().__init__(surroundings, dut, Encoding.GBZ, anchors)
         self._phase = surroundings.schedule.random(f"wake phase of {dut.name}").random()
-        self._installing_until_s = -math.inf
+        self._installing_until_s = self._booted_s = -math.inf
         self.actions |= {
             "GCS32": self._change_supply(self.disable_supply),
             "GCS39": self._change_supply(self.arm_supply),
@@ -42,10 +45,31 @@ class Gsme(Meter):
             "CS03B": self.join_with,
         }
 
+    def save(self) -> dict[str, Any]:
+        """What it keeps, and how long it stays attentive."""
+        return super().save() | {"installing_s": self._installing_until_s - self.world.schedule.now_s}
+
+    def restore(self, saved: Mapping[str, Any], away_s: float) -> None:
+        """Go on where an earlier life of the world stopped."""
+        super().restore(saved, away_s)
+        self._installing_until_s = self.world.schedule.now_s + saved["installing_s"] - away_s
+
     @property
     def powered(self) -> bool:
-        """Always: it has a battery."""
-        return True
+        """Always but while it restarts: it has a battery."""
+        return self.world.schedule.now_s >= self._booted_s
+
+    def reboot(self) -> None:
+        """Restart the meter's software: for a while it says nothing on the HAN."""
+        self._booted_s = self.world.schedule.now_s + _BOOT_S
+
+    def tell(self, code: int, specific: Specific = b"") -> None:
+        """Raise an alert, now or as soon as the meter has booted."""
+        wait_s = max(0.0, self._booted_s - self.world.schedule.now_s)
+        if wait_s:
+            self.world.schedule.after(wait_s, lambda: self.raise_alert(code, specific))
+        else:
+            self.raise_alert(code, specific)
 
     def refusal(self, use_case: UseCase, params: Values) -> Values:
         """What a response says beside "no": one about the clock always tells its time."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.eui import Eui64
 from bench.zigbee.join_sequence import CAPABILITY_MAINS, CAPABILITY_SLEEPY, HanNetwork, TimedFrame, join_sequence
@@ -83,6 +84,20 @@ class Han:
         """Make a device a member from the start, without a join."""
         self._log[eui] = LogEntry(self._stations[eui].link_key or b"")
         self._members[eui] = None
+
+    def save(self) -> dict[str, Any]:
+        """Device log and members, for another life of the world; ends of join windows as seconds to come."""
+        now_s = self._world.schedule.now_s
+        log = {eui: (entry.link_key, entry.until_s - now_s) for eui, entry in self._log.items()}
+        return {"log": log, "members": list(self._members), "counter": self._counter}
+
+    def load(self, saved: Mapping[str, Any], away_s: float) -> None:
+        """Go on with the log and the members of an earlier life that ended `away_s` seconds ago."""
+        now_s = self._world.schedule.now_s
+        self._log = {eui: LogEntry(key, now_s + left_s - away_s) for eui, (key, left_s) in saved["log"].items()}
+        self._members = dict.fromkeys(saved["members"])
+        self._counter = saved["counter"] + _COUNTERS_PER_JOIN
+        self.look_all()
 
     @property
     def log(self) -> list[Eui64]:

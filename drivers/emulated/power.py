@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from drivers.emulated.schedule import Schedule, Timer
 from drivers.emulated.supply import SupplyNode, Trajectory
@@ -162,6 +163,28 @@ class AverageVoltage:
     def reset_counts(self) -> None:
         """Count from zero again."""
         self.over_count = self.under_count = 0
+
+    def save(self) -> dict[str, Any]:
+        """Settings, means and counts, for another life of the world; moments as seconds gone by."""
+        now_s = self._schedule.now_s
+        return {
+            "settings": self._settings,
+            "origin_age_s": now_s - self._origin_s,
+            "means": [(now_s - end_s, volts) for end_s, volts in self.means],
+            "counts": (self.over_count, self.under_count),
+            "beyond": (self._over, self._under),
+        }
+
+    def load(self, saved: Mapping[str, Any], away_s: float) -> None:
+        """Go on with the grid, the settings and the means of an earlier life that ended `away_s` seconds ago."""
+        now_s = self._schedule.now_s
+        self._settings = saved["settings"]
+        self._origin_s = now_s - saved["origin_age_s"] - away_s
+        self.means.clear()
+        self.means.extend((now_s - age_s - away_s, volts) for age_s, volts in saved["means"])
+        self.over_count, self.under_count = saved["counts"]
+        self._over, self._under = saved["beyond"]
+        self._begin()
 
     def follow(self, trajectory: Trajectory | None) -> None:
         """The meter's terminals follow a new trajectory from now on; None while the meter is off."""

@@ -14,6 +14,9 @@ Action = Callable[[], None]
 class Schedule:
     """Calls actions at moments of the event loop's clock until it is closed, those of one moment as they were asked.
 
+    Attributes:
+        on_ran: called after each action.
+
     An exception in an action is a mistake in the emulator: the first one is kept, stops the schedule and is
     raised by `close`.
     """
@@ -27,6 +30,7 @@ class Schedule:
         self._order: list[tuple[float, int]] = []
         self._made = 0
         self._failure: Exception | None = None
+        self.on_ran: Action = lambda: None
 
     @property
     def now_s(self) -> float:
@@ -64,6 +68,11 @@ class Schedule:
         """Whether a timer has still to run."""
         return number in self._pending
 
+    def left_s(self, number: int) -> float:
+        """Seconds until a timer runs; 0 if it has run."""
+        handle, _ = self._pending.get(number, (None, None))
+        return max(0.0, handle.when() - self.now_s) if handle is not None else 0.0
+
     def close(self) -> None:
         """Cancel every timer and raise what an action raised."""
         for number in list(self._pending):
@@ -86,6 +95,7 @@ class Schedule:
             action()
         except Exception as error:
             self._failure = error
+        self.on_ran()
 
 
 def next_turn(from_s: float, interval_s: float, phase: float) -> float:
@@ -105,6 +115,11 @@ class Timer:
     def pending(self) -> bool:
         """Whether it has still to run."""
         return self._schedule.is_pending(self._number)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until it runs; 0 if it has run."""
+        return self._schedule.left_s(self._number)
 
     def cancel(self) -> None:
         """Let it not run; may be called at any time."""

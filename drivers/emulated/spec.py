@@ -48,6 +48,18 @@ class VoltageSpec(DriverConfig):
         return self
 
 
+class ThrottleSpec(DriverConfig):
+    """What the DCC does about storms of alerts (SECMP0062). The figures are plausible ones of this emulation.
+
+    Attributes:
+        most: so many alerts of one code from one device pass in a window; 0 lets every one pass.
+        window: its length; also how long further ones are held back before one tells of them.
+    """
+
+    most: int = Field(default=20, ge=0)
+    window: SecondsField = Field(default=300.0, gt=0)
+
+
 class WorldSpec(DriverConfig):
     """Physics and timing of the emulated world. No source fixes these values: they are plausible, and can be set.
 
@@ -71,6 +83,7 @@ class WorldSpec(DriverConfig):
         device_timeout: how long the DCC waits for a device's response (E21).
         retry: how often the DCC tries to deliver a message that nobody takes.
         retry_for: how long it tries.
+        throttle: what it does about storms of alerts.
     """
 
     nominal: VoltsField = 230.0
@@ -91,6 +104,7 @@ class WorldSpec(DriverConfig):
     device_timeout: SecondsField = 2400.0
     retry: SecondsField = 2.0
     retry_for: SecondsField = 120.0
+    throttle: ThrottleSpec = ThrottleSpec()
 
     @model_validator(mode="after")
     def _outage_event_is_late_enough(self) -> WorldSpec:
@@ -153,6 +167,8 @@ class EmulationSpec(DriverConfig):
         wires: how each device of the rig is reached; a device that is not listed has no emulator.
         inventory: what the DCC knows of each device under test at the start; Commissioned unless listed.
         registered: by device under test, which Users serve it; by their roles unless listed.
+        duis_versions: by User, the version of DUIS that the DCC has it registered with; that of its requests unless
+            listed.
         faults: what goes wrong, `NAME[:ARG][@DELAY]`.
     """
 
@@ -164,6 +180,7 @@ class EmulationSpec(DriverConfig):
     wires: Mapping[str, WireSpec] = Field(default_factory=dict)
     inventory: Mapping[str, Status] = Field(default_factory=dict)
     registered: Mapping[str, Registration] = Field(default_factory=dict)
+    duis_versions: Mapping[str, Annotated[str, Field(pattern=r"^\d{1,2}\.\d{1,2}$")]] = Field(default_factory=dict)
     faults: tuple[str, ...] = ()
 
     @field_validator("faults")

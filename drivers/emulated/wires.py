@@ -92,6 +92,14 @@ class Wire(ABC):
     async def close(self) -> None:
         """Free everything; may be called twice, and before `start`."""
 
+    def save(self) -> Any:
+        """What another life of its world needs of it, or None (`drivers.emulated.memory` writes it down)."""
+        return None
+
+    def load(self, saved: Any) -> None:
+        """Go on with what it saved in an earlier life; called before `start`, and only if it saved something."""
+        raise NotImplementedError
+
     async def fail(self, fault: Fault) -> None:
         """Let one of its faults begin."""
         raise NotImplementedError(fault.name)

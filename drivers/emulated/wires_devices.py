@@ -57,7 +57,7 @@ class HubWire(Wire):
 class MeterConsole(Wire):
     """The ESME's service console.
 
-    Unless the rig file describes other commands, the driver is told these: `status` and `time`.
+    Unless the rig file describes other commands, the driver is told these: `status`, `time` and `reboot`.
     """
 
     faults = ("console-unplugged",)
@@ -69,13 +69,14 @@ class MeterConsole(Wire):
             "reply": [r"supply (?P<supply>[a-z]+)", r"load (?P<load>[a-z]+)", r"voltage (?P<volts>[0-9.]+) V"],
         },
         "time": {"send": "time", "reply": [r"time (?P<time>[0-9T:.Z-]+)"]},
+        "reboot": {"send": "reboot", "reply": ["rebooting"]},
     }
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self._wire = ConsoleWire(
             place.link,
-            {"status": self._status, "time": self._time},
+            {"status": self._status, "time": self._time, "reboot": self._reboot},
             place.world.schedule.random(f"line of {place.name}"),
             prompt=self._PROMPT,
         )
@@ -102,6 +103,10 @@ class MeterConsole(Wire):
 
     def _time(self, _words: Sequence[str]) -> Sequence[str]:
         return [f"time {self._esme().clock.utc():%Y-%m-%dT%H:%M:%SZ}"]
+
+    def _reboot(self, _words: Sequence[str]) -> Sequence[str]:
+        self._esme().reboot()
+        return ["rebooting"]
 
     def _esme(self) -> Esme:
         if not self.place.world.esme.powered:

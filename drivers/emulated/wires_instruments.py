@@ -40,9 +40,11 @@ class ScpiWire(Wire):
             place.loop,
             node,
             volts=spec.nominal,
-            on=spec.energised,
             noise=place.world.schedule.random("AC source's instruments"),
         )
+        if node.trajectory.target_v:
+            self.model.volts = node.trajectory.target_v
+            self.model.switch(True)
         place.world.hertz = lambda: self.model.hertz
         self._faults = WireFaults()
         self._interpreter = _LANGUAGES[profile](self.model)

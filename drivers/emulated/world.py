@@ -7,19 +7,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from bench.clock import Clock
+from bench.duis.service_requests import WebService
 from bench.errors import UsageError
 from bench.eui import Eui64
 from bench.gbcs.alerts import IntegrityIssue, Specific, SupplyOutage
+from bench.gbcs.message import Message
 from bench.parties import Certificates, DeviceType, Dut, KeyUse, Parties, User
 from drivers.emulated.comms_hub import CommsHub
 from drivers.emulated.dcc import Dcc
 from drivers.emulated.dcc_inventory import COMMISSIONED, INSTALLED, Inventory
 from drivers.emulated.dcc_mail import BrokerKeys, Mail
-from drivers.emulated.device import Anchor, EmulatedDevice, Surroundings, anchor_of
+from drivers.emulated.device import Anchor, EmulatedDevice, Surroundings, anchor_of, from_utc_ns, to_utc_ns
 from drivers.emulated.esme import Esme
 from drivers.emulated.faults import Fault, Faults
+from drivers.emulated.functions.activations import Activations
 from drivers.emulated.functions.registry import equip
 from drivers.emulated.gsme import Gsme
 from drivers.emulated.identities import USER_ROLES, Identities, RemotePartyRole
@@ -72,8 +76,10 @@ class World:
         clock: true time.
         loop: timers.
         outbox: takes what the DCC sends to its Users, until another one is set.
+        saved: what an earlier life of this world saved (`save`).
 
     Attributes:
+        on_change: called whenever something may have changed that `save` saves.
         outbox: takes what the DCC sends to its Users.
         hertz: the frequency of the mains.
 
@@ -92,11 +98,14 @@ class World:
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
         outbox: Callable[[bytes], None] = lambda document: None,
+        saved: Mapping[str, Any] | None = None,
     ) -> None:
         self.outbox = outbox
+        self.on_change: Callable[[], None] = lambda: None
         self.hertz: Callable[[], float] = lambda: 50.0
         self.spec, self.faults = spec, faults
         self.schedule = Schedule(loop, seed)
+        self.schedule.on_ran = lambda: self.on_change()
         self.clock = clock
         self._on_air: list[Callable[[bytes], None]] = []
         self._forbidden: dict[Fault, Timer] = {}
@@ -106,7 +115,7 @@ class World:
         self._duts = duts
         self._check_names()
         self.parties = Parties(self.users, dict(duts), spec.dcc, self._certificates(identities))
-        self._build_mains(wiring)
+        self._build_mains(wiring, saved)
         self.dcc = self._build_dcc(identities)
         self._build_devices(wiring)
         self.dcc.attach(self.hub)
@@ -114,18 +123,75 @@ class World:
             device.neighbours = tuple(each for each in self.devices if each is not device)
             device.strangers = tuple(self._anchor(user) for user in self.users.values())
             equip(device)
+        if saved is not None:
+            self._load(saved)
         for function in (each for device in self.devices for each in device.functions):
             function.start()
         for part in self.dcc.parts:
             part.start()
+        self._break_meters()
+        for device in self.devices:
+            device.function(Activations).resume()
+        self.source_node.subscribe(lambda _node: self.on_change())
+        self.line_node.subscribe(lambda _node: self.on_change())
 
     def close(self) -> None:
         """Stop everything, and raise what went wrong inside the emulation itself."""
         self.schedule.close()
 
+    def handle(self, service: WebService, document: bytes) -> bytes:
+        """Let the DCC answer one Service Request; see `Dcc.handle`."""
+        try:
+            return self.dcc.handle(service, document)
+        finally:
+            self.on_change()
+
+    def save(self) -> dict[str, Any]:
+        """Everything that another life of this world needs to go on (`drivers.emulated.memory` writes it down).
+
+        Of the mains it is what the voltage is or will be; what is on the air of the HAN, and an alert half a second
+        before it is said, are lost.
+        """
+        return {
+            "saved": from_utc_ns(self.clock.now().utc_ns),
+            "mains": {
+                "source_v": self.source_node.trajectory.target_v,
+                "relay_closed": self.relay is None or self.relay.closed,
+            },
+            "devices": {device.dut.name: device.save() for device in self.devices},
+            "functions": {
+                device.dut.name: {type(each).__name__: each.save() for each in device.functions if each.remembers}
+                for device in self.devices
+            },
+            "hub": self.hub.save(),
+            "dcc": self.dcc.save(),
+        }
+
+    def _load(self, saved: Mapping[str, Any]) -> None:
+        away_s = max(0.0, (self.clock.now().utc_ns - to_utc_ns(saved["saved"])) / 1e9)
+        for device in self.devices:
+            device.restore(saved["devices"][device.dut.name], away_s)
+            functions = saved["functions"][device.dut.name]
+            for function in device.functions:
+                function.load(functions.get(type(function).__name__, {}))
+        self.hub.load(saved["hub"], away_s)
+        self.dcc.load(saved["dcc"], away_s)
+
     def overhear(self, listener: Callable[[bytes], None]) -> None:
         """Be given every frame on the HAN's air, without its FCS."""
         self._on_air.append(listener)
+
+    def deliver_locally(self, payload: bytes) -> bytes | None:
+        """Carry a local command to the HAN by a hand-held terminal, and bring the device's response back.
+
+        Returns:
+            The response; None where no device of the HAN takes the command: it is out of reach, without supply, or
+            does not believe it.
+
+        Raises:
+            GbcsError: it is no GBCS message.
+        """
+        return self.hub.hand_held(Message.parse(payload).recipient, payload)
 
     # Construction
 
@@ -141,25 +207,29 @@ class World:
                         where=f"emulation.{key}",
                         next_step=f"The DUT file has {', '.join(known)}",
                     )
-        for name, registration in self.spec.registered.items():
-            for user in (registration.supplier, registration.network_operator):
+        serving = {
+            f"registered.{name}": (each.supplier, each.network_operator) for name, each in self.spec.registered.items()
+        }
+        for key, users in (serving | {"duis_versions": tuple(self.spec.duis_versions)}).items():
+            for user in users:
                 if user is not None and user not in self.users:
                     raise UsageError(
                         f"there is no User {user!r}",
-                        where=f"emulation.registered.{name}",
+                        where=f"emulation.{key}",
                         next_step=f"The rig has {', '.join(self.users)}",
                     )
 
-    def _build_mains(self, wiring: Wiring) -> None:
+    def _build_mains(self, wiring: Wiring, saved: Mapping[str, Any] | None) -> None:
         world = self.spec.world
+        source_v, closed = (world.nominal, True) if world.energised else (0.0, False)
+        if saved is not None:
+            source_v, closed = saved["mains"]["source_v"], saved["mains"]["relay_closed"]
         self.source_node = SupplyNode(lambda: self.schedule.now_s)
-        if world.energised:
-            self.source_node.step(world.nominal)
+        if source_v:
+            self.source_node.step(source_v)
         if wiring.relay:
             self.line_node = SupplyNode(lambda: self.schedule.now_s)
-            self.relay: Gate | None = Gate(
-                self.source_node, self.line_node, lambda: self.schedule.now_s, closed=world.energised
-            )
+            self.relay: Gate | None = Gate(self.source_node, self.line_node, lambda: self.schedule.now_s, closed=closed)
         else:
             self.line_node, self.relay = self.source_node, None
         self._blip: Timer | None = None
@@ -205,6 +275,7 @@ class World:
             identities.organisation(dcc, KeyUse.XML_SIGN, RemotePartyRole.DCC_XML_SIGN),
         )
         self.mail = Mail(self.surroundings, keys, tuple(self.users.values()), lambda document: self.outbox(document))
+        self.mail.versions = {self.users[name].eui: version for name, version in self.spec.duis_versions.items()}
         return Dcc(
             self.surroundings,
             tuple(self.users.values()),
@@ -277,6 +348,16 @@ class World:
     def _air(self, psdu: bytes) -> None:
         for listener in tuple(self._on_air):
             listener(psdu)
+
+    def _break_meters(self) -> None:
+        """Let the defects of the meters come in their time."""
+        for name, meter in (("meter-integrity", self.esme), ("gas-meter-integrity", self.gsme)):
+            for fault in self.faults.all(name):
+                if meter is None:
+                    raise UsageError(f"there is no gas meter that could have the fault {name}", where="emulation")
+                self.schedule.after(fault.delay_s, partial(meter.integrity, int(fault.argument or 0)))
+        for fault in self.faults.all("meter-reboot"):
+            self.schedule.after(fault.delay_s, self.esme.reboot)
 
     def _cut_short(self, node: SupplyNode) -> None:
         """`voltage-blip`: what was set does not stay."""

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import night, process, steps, wires
+from tests.benchmarks import dcc, messages, night, process, steps, wires
 from tests.benchmarks.result import Benchmark, Result, machine
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -15,6 +15,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "steps": steps.steps,
     "query": wires.query,
     "rigs": wires.rigs,
+    "messages": messages.messages,
+    "dcc": dcc.dcc,
+    "inventory": dcc.inventory,
     "start": process.start,
     "ctrl-c": process.ctrl_c,
 }

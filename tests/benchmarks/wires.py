@@ -82,7 +82,8 @@ def rigs() -> list[Result]:
     ]
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
+    """The memory that this process has now."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
@@ -93,13 +94,13 @@ async def _many_rigs() -> tuple[float, float]:
         # The first one brings in what all share: modules, certificates of the operating system, thread pools.
         await stack.enter_async_context(open_rig(rig, make_clock()))
         gc.collect()
-        before, began_s = _resident_bytes(), time.perf_counter()
+        before, began_s = resident_bytes(), time.perf_counter()
         for seed in range(_RIGS):
             await stack.enter_async_context(open_rig(rig, make_clock(), seed=seed))
         took_s = time.perf_counter() - began_s
         await asyncio.sleep(10)
         gc.collect()
-        return (_resident_bytes() - before) / _RIGS / 1e6, took_s / _RIGS * 1e3
+        return (resident_bytes() - before) / _RIGS / 1e6, took_s / _RIGS * 1e3
 
 
 if __name__ == "__main__":

@@ -40,7 +40,10 @@ _ROLES = {IS: RemotePartyRole.SUPPLIER, ED: RemotePartyRole.NETWORK_OPERATOR, ST
 
 
 def _user(name: str, eui: Eui64) -> User:
-    keys = [IDENTITIES.organisation(eui, use, _ROLES[eui]) for use in KeyUse]
+    keys = [
+        IDENTITIES.organisation(eui, use, RemotePartyRole.XML_SIGN if use is KeyUse.XML_SIGN else _ROLES[eui])
+        for use in KeyUse
+    ]
     return User(name, name, eui, *keys)
 
 
@@ -70,7 +73,7 @@ class MemoryCounters:
 
 
 def signed(message: duis.Response, signer: Eui64 = DCC) -> bytes:
-    role = _ROLES.get(signer, RemotePartyRole.DCC_XML_SIGN)
+    role = RemotePartyRole.XML_SIGN if signer in _ROLES else RemotePartyRole.DCC_XML_SIGN
     keys = IDENTITIES.organisation(signer, KeyUse.XML_SIGN, role)
     return sign(duis.build_response(message), keys.private_key, keys.certificate)
 

@@ -204,6 +204,7 @@ async def test_a_dcc_alert_names_the_request_that_it_answers():
             "values": {"update_han_device_log_service_request_id": str(RequestId(IS, CHF, 1000))},
             "signature": "valid",
             "digest": "",
+            "strange": ["unsolicited"],
         }
 
 
@@ -272,6 +273,7 @@ async def test_a_response_is_verified_decoded_and_tied_to_its_request():
                 "signature": "valid",
                 "digest": hashlib.sha256(payload).hexdigest(),
                 "gbcs": {"use_case": "ECS45", "ok": True, "values": {"supply_state": "armed"}, "detail": "success"},
+                "strange": ["unsolicited"],
             }
         ]
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -136,6 +137,34 @@ async def test_a_long_outage_is_told_by_the_dcc_too():
         rig.world.source_node.step(230.0)
         await rig.until("device_alert", lambda data: data["code"] == "0x8F36", 600)
         assert not [data for data in rig.seen("device_alert") if data["code"] == "0x8F35"]
+
+
+async def test_what_a_schedule_reads_is_told_with_its_number():
+    async with bench() as rig:
+        tomorrow = (rig.world.mail.now + timedelta(days=1)).date()
+        wanted = {
+            "schedule_start_date": tomorrow,
+            "device_id": ESME,
+            "dsp_scheduled_service_reference": "4.10",
+            "dsp_scheduled_service_reference_variant": "4.10",
+            "dsp_read_network_data": {},
+        }
+        made = await rig.gateway.request("IS", "5.1", rig.world.spec.dcc, wanted)
+        assert made.response_code == "I0"
+        (answer,) = rig.seen("response")
+        number = answer["values"]["dsp_schedule_id"]
+        told = await rig.until("response", lambda data: data.get("schedule") == number, 100_000)
+        assert (told["signature"], told["request_id"]) == ("valid", made.request_id)
+        assert told["gbcs"]["ok"]
+        assert rig.seen("refused") == []
+
+
+async def test_a_firmware_image_is_large():
+    async with bench() as rig:
+        params = {"firmware_image": bytes(2 << 20), "firmware_version": "00010002", "device_id_list": [ESME]}
+        assert (await rig.gateway.request("IS", "11.1", rig.world.spec.dcc, params)).response_code == "I99"
+        alert = await rig.until("device_alert", lambda data: data["code"] == "0x8F72", 10_000)
+        assert (alert["user"], alert["signature"]) == ("IS", "valid")
 
 
 async def test_a_meter_is_installed_and_commissioned():

@@ -19,6 +19,7 @@ from bench.duis.responses import (
     Acknowledgement,
     DccAlert,
     DeviceAlert,
+    DspResponse,
     ErrorResponse,
     FutureDatedDeviceAlert,
     GbcsResponse,
@@ -76,6 +77,55 @@ MESSAGES: dict[str, Response] = {
             ),
         ),
     ),
+    "schedule ID": DspResponse(**OF_811, name="DSPScheduleID", values={"dsp_schedule_id": 5}),
+    "schedules": DspResponse(
+        **OF_811,
+        name="DSPSchedulesRead",
+        values={
+            "dsp_schedules": (
+                {
+                    "dsp_schedule_id": 5,
+                    "dsp_schedule_details": {
+                        "schedule_frequency": "Daily",
+                        "schedule_start_date": date(2026, 1, 2),
+                        "schedule_end_date": date(2026, 2, 2),
+                        "dsp_scheduled_service_reference": "4.16",
+                        "dsp_scheduled_service_reference_variant": "4.16",
+                        "device_id": ESME,
+                        "dsp_read_active_power_import": True,
+                    },
+                },
+            )
+        },
+    ),
+    "opt-in": DspResponse(
+        **OF_811,
+        name="DSPOptIn",
+        values={"device_id": ESME, "dsp_broker_security_credentials_key_agreement": b"certificate"},
+    ),
+    "firmware warning": DspResponse(
+        **OF_811, name="DSPUpdateFirmwareWarning", values={"invalid_device_id_list": f"{ESME},{HUB}"}
+    ),
+    "PPMID firmware warning": DspResponse(
+        **OF_811, name="DSPUpdatePPMIDFirmwareWarning", values={"not_commissioned_device_id_list": str(HUB)}
+    ),
+    "WAN matrix": DspResponse(
+        **OF_811,
+        name="DSPWANMatrix",
+        values={
+            "request": {"uprn": 100},
+            "dsp_wan_matrix_response": (
+                {"csp_region": "4G North", "csp_region_response_code": "E120101"},
+                {
+                    "csp_region": "North",
+                    "csp_region_response_code": "I0",
+                    "coverage_availability": True,
+                    "wan_technology": "LRR",
+                    "connectivity_likelihood": "High",
+                },
+            ),
+        },
+    ),
     "device alert": DeviceAlert(**UNASKED, alert_code=0x8F36, payload=b"\xdf\x09\x03"),
     "throttled device alert": DeviceAlert(
         **UNASKED, alert_code=0x0002, payload=b"", throttled_sequence_id=0, throttled_count=2**32 - 1
@@ -118,9 +168,6 @@ MESSAGES: dict[str, Response] = {
 }
 
 OPAQUE: dict[str, Response] = {
-    "schedule ID": OtherServiceResponse(
-        **OF_811, name="DSPScheduleID", raw=f'<sr:DSPScheduleID xmlns:sr="{SR}">5</sr:DSPScheduleID>'.encode()
-    ),
     "N54": DccAlert(
         **UNASKED,
         alert_code="N54",
@@ -132,6 +179,12 @@ OPAQUE: dict[str, Response] = {
     ),
 }
 ALL = MESSAGES | OPAQUE
+
+
+def test_an_answer_of_a_later_schema_is_kept_as_it_came() -> None:
+    raw = f'<sr:DSPNews xmlns:sr="{SR}">5</sr:DSPNews>'.encode()
+    news = OtherServiceResponse(**OF_811, name="DSPNews", raw=raw)
+    assert read_back(build_response(news)) == news
 
 
 def read_back(document: bytes) -> Response:

@@ -11,6 +11,7 @@ from lxml import etree
 from bench.duis.alert_bodies import ALERT_BODIES, INVENTORY_DEVICE
 from bench.duis.bodies import SIGNED_PRE_COMMAND, body_of
 from bench.duis.codes import dcc_alert_codes, response_codes
+from bench.duis.dsp_contents import CONTENTS
 from bench.duis.service_requests import all_service_requests
 from bench.duis.shapes import Choice, Flag, Group, Item, Leaf, Repeat
 from bench.duis.values import Kind
@@ -148,6 +149,12 @@ def test_shapes_of_dcc_alerts_and_of_the_inventory_are_those_of_the_schema(schem
         assert outline_of(shape) == alerts[name], name
     assert outline_of(INVENTORY_DEVICE) == schema.outline(schema.types["Device"])
     assert {each.body for each in dcc_alert_codes().values()} - {""} <= set(alerts)
+
+
+def test_answers_of_the_dcc_itself_are_those_of_the_schema(schema: Schema) -> None:
+    """But for a schedule's number, which is no sequence, and the WAN matrix, a part of which is optional as a whole."""
+    for name in CONTENTS.keys() - {"DSPScheduleID", "DSPWANMatrix"}:
+        assert outline_of(CONTENTS[name]) == schema.outline(schema.types[name]), name
 
 
 def test_codes_are_those_of_the_schema(schema: Schema) -> None:

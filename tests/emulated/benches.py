@@ -40,6 +40,8 @@ def make(
     devices: Mapping[str, Any] = DEVICES,
     supply: Mapping[str, Any] = SUPPLY,
     seed: int | None = None,
+    rig: str = "",
+    saved: bytes | None = None,
     **spec: Any,
 ) -> EmulatedBench:
     loop = asyncio.get_running_loop()
@@ -52,6 +54,8 @@ def make(
         clock=VirtualClock(loop),
         seed=seed,
         faults=faults,
+        rig=rig,
+        saved=saved,
     )
 
 

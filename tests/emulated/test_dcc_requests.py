@@ -35,8 +35,6 @@ VOLTAGE: dict[str, Any] = {}
         ("IS", "7.4", ESME, {}, {"service": WebService.DCC_ONLY}, "E13"),
         ("IS", "7.4", ESME, {}, {"command_variant": 4}, "E12"),
         ("IS", "7.2", ESME, {}, {"command_variant": 1}, "E12"),
-        ("IS", "7.4", ESME, {}, {"command_variant": 2}, "E17"),
-        ("IS", "7.4", ESME, {}, {"command_variant": 3}, "E17"),
         ("IS", "7.4", UNKNOWN, {}, {}, "E19"),
         ("IS", "8.2", DCC, {"device_id": UNKNOWN}, {}, "E19"),
         ("IS", "8.2", ESME, {"device_id": ESME}, {}, "E19"),

@@ -15,7 +15,7 @@ from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
 from bench.duis.requests import build_request
 from bench.duis.signatures import sign, verify
-from bench.errors import BenchError, DeviceLost
+from bench.errors import BenchError, DeviceError, DeviceLost
 from bench.parties import KeyUse
 from drivers.emulated.bench import EmulatedBench
 from tests.emulated.benches import receiver, rig, running, seen
@@ -48,6 +48,16 @@ async def test_every_device_of_the_rig_answers_over_its_wire() -> None:
         assert (await console.ask("status", {}))["supply"] == "enabled"
         assert session.capability(HanSniffer).can_see()
         assert seen(events, "seen.refused") == []
+
+
+async def test_the_console_restarts_the_meter() -> None:
+    async with rig() as (session, _):
+        console = session.capability(Console)
+        await console.ask("reboot", {})
+        with pytest.raises(DeviceError, match="no supply"):
+            await console.ask("status", {})
+        await asyncio.sleep(5)
+        assert (await console.ask("status", {}))["supply"] == "enabled"
 
 
 async def test_an_outage_and_a_join_as_the_bench_sees_them() -> None:

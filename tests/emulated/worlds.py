@@ -24,7 +24,7 @@ from drivers.emulated.faults import Faults
 from drivers.emulated.identities import RemotePartyRole
 from drivers.emulated.spec import EmulationSpec
 from drivers.emulated.world import Wiring, World
-from drivers.gbcs_protection import check_protection
+from drivers.gbcs_protection import check_protection, in_the_clear
 
 DCC = Eui64.parse("90-B3-D5-1F-30-00-00-02")
 ESME = Eui64.parse("00-DB-12-34-56-78-90-A0")
@@ -178,7 +178,8 @@ class Small:
             self.check_broker_mac(post.gbcs)
         use_case = use_case_for(post.gbcs.message_code)
         assert use_case is not None
-        return use_case.decode_response(post.gbcs.content)
+        plain = in_the_clear(post.gbcs, self.world.parties) if use_case.protected else post.gbcs
+        return use_case.decode_response(plain.content)
 
     def check_broker_mac(self, message: Message) -> None:
         identities, role = self.world.surroundings.identities, RemotePartyRole.ACCESS_CONTROL_BROKER

@@ -16,6 +16,7 @@ from drivers.emulated.dcc_inventory import Entry
 
 if TYPE_CHECKING:
     from drivers.emulated.dcc import Dcc
+    from drivers.emulated.dcc_delivery import Order
 
 Service = Callable[[Request, User], "str | duis.ServiceResponse"]
 """Answers a request that no device sees: with a response code, or with a response."""
@@ -68,8 +69,11 @@ class Part:
     def note(self, answered: Answered) -> None:
         """Take note of a device's response, which its User has got."""
 
-    def undelivered(self, request: Request, user: User, reached: bool) -> None:
+    def undelivered(self, order: Order, user: User, reached: bool) -> None:
         """Take note that a device did not answer; `reached` says whether the command left the DCC."""
+
+    def instruction(self, order: Order, alert: Alert) -> None:
+        """Take note that a device has carried a future-dated instruction out, or could not."""
 
     def alert(self, entry: Entry, alert: Alert, message: Message) -> bool:
         """Take note of a device's alert; true if it is dealt with, and goes to nobody as it is."""

@@ -35,6 +35,10 @@ class Installation(Part):
         entry = self.dcc.inventory.find(params["device_id"])
         if ok and entry is not None:
             entry.mpxn = params.get("import_mpxn", entry.mpxn)
+            if params["request_type"] == "Add":
+                entry.hub = answered.request.request_id.target
+            elif params["request_type"] == "Remove" and entry.hub == answered.request.request_id.target:
+                entry.hub = None
             if params["request_type"] == "Add" and entry.status == PENDING:
                 entry.status = WHITELISTED
             elif params["request_type"] == "Remove" and entry.status in (WHITELISTED, INSTALLED):

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from drivers.emulated.dcc_parts import dual_band, firmware, hub_status, local, notices, schedules, smets1, throttle
+from drivers.emulated.dcc_parts import (
+    dual_band,
+    firmware,
+    hub_status,
+    local,
+    notices,
+    schedules,
+    smets1,
+    throttle,
+    undelivered,
+)
 from drivers.emulated.dcc_parts.base import Part
 from drivers.emulated.dcc_parts.installation import Installation
 from drivers.emulated.dcc_parts.inventory import InventoryServices
@@ -14,6 +24,7 @@ PARTS: tuple[type[Part], ...] = (
     *firmware.PARTS,
     *hub_status.PARTS,
     *local.PARTS,
+    *undelivered.PARTS,
     *notices.PARTS,
     *smets1.PARTS,
     *dual_band.PARTS,

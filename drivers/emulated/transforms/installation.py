@@ -13,7 +13,8 @@ from drivers.emulated.transforms.base import Command, NotTransformable, Transfor
 _INSTALL_CODE_BYTES = 16
 
 
-def _clock(wanted: Wanted) -> Command:
+def clock(wanted: Wanted) -> Command:
+    """Set the clock to the Comms Hub's time, if that lies near the request's (6.11, 8.1.1)."""
     params = wanted.params
     current, tolerance = params["current_date_time"], timedelta(seconds=params["tolerance_period"])
     latest = current + tolerance + timedelta(seconds=wanted.delivery_s)
@@ -27,7 +28,7 @@ def _supply(wanted: Wanted) -> Command:
 def _voltage(wanted: Wanted) -> Command:
     params = wanted.params
     if "average_rms_over_voltage_threshold" not in params:
-        raise NotTransformable("E12")
+        raise NotTransformable("E11")  # for three phases, and emulated meters have one
     settings = {
         f"{key}_v" if key.endswith("_threshold") else f"{key}_s": value
         for key, value in params.items()
@@ -103,7 +104,7 @@ TRANSFORMS: Mapping[str, Transform] = {
     "7.2": _supply,
     "7.3": _supply,
     "7.4": plain,
-    "8.1.1": _clock,
+    "8.1.1": clock,
     "8.7.2": _join,
     "8.11": _device_log,
 }
