@@ -22,10 +22,10 @@ _rig = click.argument("rig_path", metavar="RIG", type=RIG)
 
 def _socket(rig_path: Path) -> Path:
     from bench.rig_file import load_rig
-    from bench.rig_state import state_of
+    from bench.rig_state import folder_of
     from bench.service.address import socket_path
 
-    return socket_path(state_of(load_rig(rig_path), state_folder()))
+    return socket_path(folder_of(load_rig(rig_path), state_folder()))
 
 
 def _with_engine(rig_path: Path, who: str, act: Callable[[EngineClient], Awaitable[Any]]) -> Any:
@@ -170,9 +170,9 @@ def lease_show(rig_path: Path) -> None:
     """Say who holds RIG."""
     from bench.lease import holder_of
     from bench.rig_file import load_rig
-    from bench.rig_state import state_of
+    from bench.rig_state import folder_of
 
-    holder = holder_of(state_of(load_rig(rig_path), state_folder()))
+    holder = holder_of(folder_of(load_rig(rig_path), state_folder()))
     if holder is None:
         say("nobody holds the rig")
     else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _LONGEST_PATH = 100
@@ -13,14 +14,24 @@ _LONGEST_PATH = 100
 def socket_path(folder: Path) -> Path:
     """The socket of the engine that holds a rig.
 
-    It is in the rig's state folder, or, where that path is too long for a socket, in the user's runtime folder under a
-    name made from it.
-
     Args:
         folder: the rig's state folder.
     """
-    path = folder.absolute() / "engine.sock"
+    return folder.absolute() / "engine.sock"
+
+
+@contextmanager
+def reachable(path: Path) -> Iterator[str]:
+    """A name of a socket that is short enough for the kernel while this is open: of a long path, by its folder.
+
+    Raises:
+        OSError: the folder is not there.
+    """
     if len(os.fsencode(path)) <= _LONGEST_PATH:
-        return path
-    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/hilbench-{os.getuid()}")  # noqa: S108
-    return runtime / f"hilbench-{hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]}.sock"
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, CodecError, DeviceLost, UsageError
+from bench.service.address import reachable
 from bench.service.lines import LONGEST_LINE, VERSION, decode, encode
 from bench.tasks import stop
 
@@ -87,7 +88,8 @@ async def connected(path: Path, *, who: str = "") -> AsyncIterator[EngineClient]
         UsageError: no engine serves there, or one that speaks another version.
     """
     try:
-        reader, writer = await asyncio.open_unix_connection(str(path), limit=LONGEST_LINE)
+        with reachable(path) as name:
+            reader, writer = await asyncio.open_unix_connection(name, limit=LONGEST_LINE)
     except OSError:
         raise UsageError(
             "no engine serves this rig", where=str(path), next_step="Start one: hilbench serve RIG"

@@ -73,7 +73,7 @@ async def _serve(rig: Rig, out: Path, state: Path, say: Callable[[str], None]) -
             await stack.enter_async_context(held(rig, state, "serve", on_lost=ending.on_lost, say=say))
             session = await _bring_up(stack, rig, state, say)
             service = ending.service = EngineService(session, RigRunner(session, out, bench_key(state)), folder)
-            path = str(socket_path(folder))
+            path = socket_path(folder)
             async with listening(service, path):
                 say(f"{rig.name} is served at {path} until Ctrl-C or `hilbench stop`")
                 await service.work()

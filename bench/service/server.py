@@ -21,6 +21,7 @@ from bench.planner import Plan, plan
 from bench.rig import RigSession
 from bench.runbook import Runbook, find_runbook, load_runbook
 from bench.safety import reach
+from bench.service.address import reachable
 from bench.service.clients import Client, Clients
 from bench.service.lines import LONGEST_COMMAND, VERSION, decode
 from bench.service.prompts import ClientOperator
@@ -339,7 +340,7 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def listening(service: EngineService, path: str) -> AsyncIterator[None]:
+async def listening(service: EngineService, path: Path) -> AsyncIterator[None]:
     """Serve clients on a Unix socket that only this user may open.
 
     Raises:
@@ -354,7 +355,8 @@ async def listening(service: EngineService, path: str) -> AsyncIterator[None]:
 
     before = os.umask(0o177)
     try:
-        server = await asyncio.start_unix_server(connected, path, limit=LONGEST_COMMAND)
+        with reachable(path) as name:
+            server = await asyncio.start_unix_server(connected, name, limit=LONGEST_COMMAND)
     except OSError as error:
         raise UsageError(f"clients cannot be served at {path}: {error.strerror or error}") from None
     finally:

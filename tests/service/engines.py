@@ -36,7 +36,7 @@ async def engine(folder: Path, *faults: str) -> AsyncIterator[Engine]:
         runs = RigRunner(session, folder / "evidence", BenchKey.load_or_create(folder / "keys"))
         service = EngineService(session, runs, folder)
         socket = folder / "engine.sock"
-        async with listening(service, str(socket)):
+        async with listening(service, socket):
             work = asyncio.create_task(service.work())
             try:
                 yield Engine(service, session, socket, work)
@@ -58,6 +58,3 @@ async def until(client: EngineClient, **wanted: Any) -> dict[str, Any]:
         if all(found.get(name) == value for name, value in wanted.items()):
             return message
     raise AssertionError("the engine has gone")
-
-
-

@@ -48,26 +48,28 @@ async def test_clients_see_the_same_events_in_the_same_order_without_a_gap(tmp_p
         numbers = [message["n"] for message in seen]
         assert numbers == sorted(set(numbers))
         assert numbers[0] < 50
-        assert {"step", "verb", "seen.response"} <= {message["kind"] for message in seen}
+        assert {"step", "drain", "seen.response"} <= {message["kind"] for message in seen}
         assert "wire" not in {message["kind"] for message in seen}
 
 
 async def test_a_run_is_held_between_steps_and_goes_on(tmp_path: Path) -> None:
-    async with attached(tmp_path) as (served, client):
+    async with attached(tmp_path) as (_, client):
         await client.call("subscribe")
         await client.call("run", runbooks=["supply-outage-short"])
-        step = await until(client, kind="step", state="start")
+        await until(client, kind="edge")
+        interrupting = (await client.call("status"))["run"]
         await client.call("pause")
-        await until(client, kind="step", state="end", name=step["data"]["name"])
-        before = await client.call("status")
+        held = await until(client, kind="run", state="pause")
+        assert interrupting["step"].startswith("2")
+        assert held["data"]["reason"] == "by Ada"
+        await until(client, kind="step", state="end", name=interrupting["step"])
         await asyncio.sleep(3600)
-        after = await client.call("status")
-        assert after["run"]["paused"]
-        assert after["run"]["step"] == "" == before["run"]["step"]
+        after = (await client.call("status"))["run"]
+        assert after["paused"]
+        assert after["step"] == ""
         await client.call("resume")
         assert (await until(client, type="job", state="end"))["verdict"] == "passed"
-        did = await served.service._status(None, {})  # type: ignore[arg-type]
-        assert did["state"] == "parked"
+        assert (await client.call("status"))["state"] == "parked"
 
 
 async def test_abort_in_an_outage_makes_safe_and_takes_those_that_wait_along(tmp_path: Path) -> None:
@@ -110,7 +112,7 @@ async def test_an_emergency_stop_is_safe_and_stays(tmp_path: Path, during_a_run:
 
 
 async def test_a_stop_that_is_not_confirmed_says_so(tmp_path: Path) -> None:
-    async with attached(tmp_path, "relay-stuck@0") as (served, client):
+    async with attached(tmp_path, "relay-ignores") as (served, client):
         answer = await client.call("estop")
         assert answer == {"confirmed": False, "state": "unsafe"}
         assert served.service.unsafe
@@ -181,3 +183,10 @@ async def test_a_client_that_goes_in_the_middle_disturbs_nobody(tmp_path: Path) 
         async with connected(served.socket) as other:
             await other.call("subscribe", after=0)
             assert (await until(other, type="job", state="end"))["verdict"] == "passed"
+
+
+async def test_a_state_folder_with_a_long_name_has_a_socket_too(tmp_path: Path) -> None:
+    folder = tmp_path / ("a-long-name" * 9)
+    folder.mkdir()
+    async with attached(folder) as (_, client):
+        assert (await client.call("status"))["state"] == "connected"
