@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -15,16 +16,21 @@ from bench.cli_common import JSON, RIG, UNDECIDED, UNSAFE, say, state_folder
 
 if TYPE_CHECKING:
     from bench.service.client import EngineClient
+    from bench.service.remote import Remote
 
 _who = click.option("--who", default="", help="Who acts, for the record; the user of this process unless given.")
 _rig = click.argument("rig_path", metavar="RIG", type=RIG)
 
 
-def _socket(rig_path: Path) -> Path:
+def _engine(rig_path: Path) -> Path | Remote:
     from bench.rig_file import load_rig
     from bench.rig_state import folder_of
     from bench.service.address import socket_path
+    from bench.service.remote import SCHEME, Remote
 
+    if str(rig_path).startswith(f"{SCHEME}:"):
+        # The path of a file has lost one of the two strokes.
+        return Remote.parse(str(rig_path).replace(":/", "://", 1), os.environ)
     return socket_path(folder_of(load_rig(rig_path), state_folder()))
 
 
@@ -32,7 +38,7 @@ def _with_engine(rig_path: Path, who: str, act: Callable[[EngineClient], Awaitab
     from bench.service.client import connected
 
     async def whole() -> Any:
-        async with connected(_socket(rig_path), who=who) as client:
+        async with connected(_engine(rig_path), who=who) as client:
             return await act(client)
 
     return asyncio.run(whole())
@@ -127,10 +133,9 @@ def attach(rig_path: Path, as_json_: bool) -> None:
 
 def run_there(rig_path: Path, runbooks: tuple[str, ...], as_json: bool) -> int | None:
     """Let the engine that serves a rig run runbooks; the exit code, or None where no engine serves it."""
+    from bench.service.client import NoEngineError
     from bench.service.follow import Follower
 
-    if not _socket(rig_path).exists():
-        return None
     follower = Follower(sys.stdout, as_json=as_json)
 
     # The engine has another working folder.
@@ -147,14 +152,20 @@ def run_there(rig_path: Path, runbooks: tuple[str, ...], as_json: bool) -> int |
             return UNSAFE
         return max(found, default=UNDECIDED)
 
-    return int(_with_engine(rig_path, "", go))
+    try:
+        return int(_with_engine(rig_path, "", go))
+    except NoEngineError:
+        return None
 
 
 def park_there(rig_path: Path) -> int | None:
     """Let the engine that serves a rig park it; the exit code, or None where no engine serves it."""
-    if not _socket(rig_path).exists():
+    from bench.service.client import NoEngineError
+
+    try:
+        state = _with_engine(rig_path, "", lambda client: client.call("park"))["state"]
+    except NoEngineError:
         return None
-    state = _with_engine(rig_path, "", lambda client: client.call("park"))["state"]
     say(f"the engine of this rig parked it: {state}")
     return 0
 

@@ -156,8 +156,10 @@ async def watch(rig: Rig, folder: Path) -> int:
                     line = await reader.readline()
             except TimeoutError:
                 report.why = f"the engine has been silent for {SILENT_S:g} s"
+                report.engine_killed = _kill(report.engine_pid)
                 break
-            if not line:
+            if not line.endswith(b"\n"):
+                # Nothing, or what was being written as the engine died.
                 report.why = "the engine ended without taking its leave"
                 break
             beat = json.loads(line)
@@ -167,13 +169,20 @@ async def watch(rig: Rig, folder: Path) -> int:
     finally:
         transport.close()
     report.utc = RealClock().now().iso
-    if report.engine_pid:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(report.engine_pid, signal.SIGKILL)
-            report.engine_killed = "silent" in report.why
     await secure(rig, report)
     _write(report, folder)
     return 0 if report.confirmed else EXIT_UNSAFE
+
+
+def _kill(pid: int) -> bool:
+    """End a hung engine, which may hold connections; whether it was there. While its pipe is open so is its number."""
+    if not pid:
+        return False
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def _write(report: GuardReport, folder: Path) -> None:

@@ -15,6 +15,7 @@ from bench.rig import build_drivers, driver_class, open_rig
 from bench.rig_file import Rig, load_rig
 from bench.rig_keys import load_parties
 from bench.runner import RunOptions, make_clock, make_loop_factory
+from bench.service.remote_server import remote_problems
 from bench.verdict import EXIT_PASSED, EXIT_UNDECIDED, EXIT_USAGE
 
 
@@ -92,6 +93,7 @@ def check(path: Path, state: Path, *, offline: bool) -> CheckReport:
         for name, driver in drivers.items():
             for problem in driver.problems():
                 (report.problems if problem.wrong else report.notes).append(f"{name}: {problem}")
+    report.problems.extend(remote_problems(rig))
     report.devices = dict.fromkeys(rig.file.devices, "not connected")
     if offline or report.problems:
         return report

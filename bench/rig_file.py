@@ -188,6 +188,40 @@ class Monitor(Part):
         return value
 
 
+class ServiceSpec(Part):
+    """Where other computers reach the engine that serves the rig; without it only this one's users do.
+
+    Attributes:
+        listen: ADDRESS:PORT to listen at.
+        certificate: PEM file of the engine's certificate chain.
+        key: PEM file of its key, unencrypted.
+        token: file with the secret that clients show, readable for its owner only.
+    """
+
+    listen: str
+    certificate: Path
+    key: Path
+    token: Path
+
+    @property
+    def host(self) -> str:
+        """The address without brackets."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return int(self.listen.rpartition(":")[2])
+
+    @field_validator("listen")
+    @classmethod
+    def _has_a_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise ValueError(f"{value!r} is not ADDRESS:PORT")
+        return value
+
+
 class RigFile(Part):
     """One bench position. See docs/rig-files.md for each key."""
 
@@ -207,6 +241,7 @@ class RigFile(Part):
     protection: tuple[str, ...] = ()
     certificates: Path | None = None
     state: Path | None = None
+    service: ServiceSpec | None = None
     emulation: Mapping[str, Any] | None = None
     emulated_elsewhere: YesNo = False
 

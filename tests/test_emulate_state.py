@@ -5,10 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +17,10 @@ from bench.events import Event
 from bench.rig import open_rig
 from bench.rig_file import load_rig
 from drivers.gateway import Gateway
-from tests.emulated.benches import RIG
+from tests.processes import emulating
 
 DCC_ONLY = ["dcc"]
 DEVICE = "00-DB-12-34-56-78-90-C7"
-
-
-@contextmanager
-def emulating(folder: Path, *more: str, rig: Path = RIG) -> Iterator[subprocess.Popen[str]]:
-    """A rig, emulated by a process of its own, once it says where everything is."""
-    command = [sys.executable, "-m", "bench.cli", "emulate", str(rig), "--as", str(folder / "rig"), "--json"]
-    command += ["--state", str(folder / "state"), *more]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        if said:
-            assert json.loads(said)["rig"] == "emulated"
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 async def asked(folder: Path, *requests: tuple[str, dict[str, Any]]) -> tuple[list[str], list[Event]]:

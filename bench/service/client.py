@@ -14,7 +14,12 @@ from typing import Any
 from bench.errors import BenchError, CodecError, DeviceLost, UsageError
 from bench.service.address import reachable
 from bench.service.lines import LONGEST_LINE, VERSION, decode, encode
+from bench.service.remote import Remote
 from bench.tasks import stop
+
+
+class NoEngineError(UsageError):
+    """No engine serves a rig; a socket that is there is left from one that was killed."""
 
 
 class EngineClient:
@@ -77,21 +82,27 @@ class EngineClient:
 
 
 @asynccontextmanager
-async def connected(path: Path, *, who: str = "") -> AsyncIterator[EngineClient]:
+async def connected(path: Path | Remote, *, who: str = "") -> AsyncIterator[EngineClient]:
     """Talk to the engine at a socket.
 
     Args:
-        path: of the Unix socket.
+        path: of the Unix socket, or an engine on another computer.
         who: the person who acts, for the record; the user of this process if empty.
 
     Raises:
-        UsageError: no engine serves there, or one that speaks another version.
+        NoEngineError: no engine serves there.
+        UsageError: one does that speaks another version.
     """
     try:
-        with reachable(path) as name:
-            reader, writer = await asyncio.open_unix_connection(name, limit=LONGEST_LINE)
-    except OSError:
-        raise UsageError(
+        if isinstance(path, Remote):
+            reader, writer = await path.open(LONGEST_LINE)
+        else:
+            with reachable(path) as name:
+                reader, writer = await asyncio.open_unix_connection(name, limit=LONGEST_LINE)
+    except OSError as error:
+        if isinstance(path, Remote):
+            raise NoEngineError(f"no engine can be reached: {error}", where=repr(path)) from None
+        raise NoEngineError(
             "no engine serves this rig", where=str(path), next_step="Start one: hilbench serve RIG"
         ) from None
     try:
@@ -99,6 +110,8 @@ async def connected(path: Path, *, who: str = "") -> AsyncIterator[EngineClient]
             hello = decode(await reader.readline())
         except (ConnectionError, ValueError) as error:
             raise UsageError(f"the engine did not say hello: {error}", where=str(path)) from None
+        if hello.get("ok") is False:
+            raise UsageError(str(hello.get("error")), where=str(path))
         if hello.get("version") != VERSION:
             raise UsageError(
                 f"the engine speaks version {hello.get('version')} and this program {VERSION}",

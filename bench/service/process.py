@@ -18,6 +18,7 @@ from bench.rig_file import Rig, load_rig
 from bench.rig_state import state_of
 from bench.runner import bench_key
 from bench.service.address import socket_path
+from bench.service.remote_server import listening_remotely
 from bench.service.server import EngineService, listening
 
 _LETTING_GO_S = 5.0
@@ -74,8 +75,9 @@ async def _serve(rig: Rig, out: Path, state: Path, say: Callable[[str], None]) -
             session = await _bring_up(stack, rig, state, say)
             service = ending.service = EngineService(session, RigRunner(session, out, bench_key(state)), folder)
             path = socket_path(folder)
-            async with listening(service, path):
-                say(f"{rig.name} is served at {path} until Ctrl-C or `hilbench stop`")
+            async with listening(service, path), listening_remotely(service, rig):
+                elsewhere = f" and {rig.file.service.listen}" if rig.file.service else ""
+                say(f"{rig.name} is served at {path}{elsewhere} until Ctrl-C or `hilbench stop`")
                 await service.work()
         if service.unsafe:
             raise UnsafeError("the safe state of the rig was not confirmed", next_step="Look at the bench")

@@ -340,33 +340,47 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
+async def connections(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]]:
+    """Give what a server calls for each connection; those that are open at the end are ended."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await serve(reader, writer)
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(one(reader, writer), name="client")
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    try:
+        yield connected
+    finally:
+        for task in tuple(tasks):
+            stop(task)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
 async def listening(service: EngineService, path: Path) -> AsyncIterator[None]:
     """Serve clients on a Unix socket that only this user may open.
 
     Raises:
         UsageError: another engine serves there, or the socket cannot be made.
     """
-    connections: set[asyncio.Task[None]] = set()
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(service.serve(reader, writer), name="client")
-        connections.add(task)
-        task.add_done_callback(connections.discard)
-
-    before = os.umask(0o177)
-    try:
-        with reachable(path) as name:
-            server = await asyncio.start_unix_server(connected, name, limit=LONGEST_COMMAND)
-    except OSError as error:
-        raise UsageError(f"clients cannot be served at {path}: {error.strerror or error}") from None
-    finally:
-        os.umask(before)
-    try:
-        yield
-    finally:
-        server.close()
-        for task in tuple(connections):
-            stop(task)
-        await asyncio.gather(*connections, return_exceptions=True)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+    async with connections(service.serve) as connected:
+        before = os.umask(0o177)
+        try:
+            with reachable(path) as name:
+                server = await asyncio.start_unix_server(connected, name, limit=LONGEST_COMMAND)
+        except OSError as error:
+            raise UsageError(f"clients cannot be served at {path}: {error.strerror or error}") from None
+        finally:
+            os.umask(before)
+        try:
+            yield
+        finally:
+            server.close()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
