@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -93,6 +94,34 @@ def last_report(folder: Path) -> dict[str, Any] | None:
         return dict(json.loads(lines[-1])) if lines else None
     except (OSError, ValueError):
         return None
+
+
+def _lock(folder: Path) -> int:
+    """The lock that a guard holds while it lives, as a file descriptor; not taken yet."""
+    return os.open(folder / "guard.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+async def gone(folder: Path, within_s: float) -> bool:
+    """Wait until no guard acts on a rig; false if one still does after that time.
+
+    Args:
+        folder: the rig's state folder.
+        within_s: how long to wait.
+    """
+    deadline_s = asyncio.get_running_loop().time() + within_s
+    fd = _lock(folder)
+    try:
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if asyncio.get_running_loop().time() > deadline_s:
+                    return False
+                await asyncio.sleep(0.1)
+            else:
+                return True
+    finally:
+        os.close(fd)
 
 
 async def secure(rig: Rig, report: GuardReport) -> None:
@@ -270,6 +299,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         # Whoever ends the engine's session must not take the guard along; it ends when the engine takes its leave.
         signal.signal(number, signal.SIG_IGN)
+    # Held until this process ends: whoever takes the rig next waits for it, lest two hands act on one relay.
+    fcntl.flock(_lock(folder), fcntl.LOCK_EX)
     sys.exit(asyncio.run(watch(load_rig(rig_path), folder)))
 
 

@@ -10,12 +10,15 @@ from pathlib import Path
 from bench import stopped
 from bench.clock import RealClock
 from bench.errors import UnsafeError
-from bench.guard import guarded
+from bench.guard import gone, guarded
 from bench.lease import Lease
 from bench.rig import open_rig
 from bench.rig_file import Rig
 from bench.rig_state import state_of
 from bench.safety import reach
+
+_MORE_S = 5.0
+"""Beyond the deadline of its safe state a guard needs time to notice that the engine is gone, and to write."""
 
 
 @asynccontextmanager
@@ -47,10 +50,25 @@ async def held(
     lease = Lease.take(folder, what)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(lease.kept(on_lost))
+        await guard_gone(rig, folder)
         await stack.enter_async_context(guarded(rig, folder, on_lost))
         if lease.abandoned is not None:
             await recover(rig, state, f"the rig was never given back by {lease.abandoned}", say)
         yield
+
+
+async def guard_gone(rig: Rig, folder: Path) -> None:
+    """Let the guard of an engine that died finish what it does.
+
+    Raises:
+        UnsafeError: it does not.
+    """
+    if not await gone(folder, rig.file.safe.deadline + _MORE_S):
+        raise UnsafeError(
+            "the guard of an earlier engine still tries to make the rig safe",
+            where=str(folder),
+            next_step="Look at the bench: a device does not answer",
+        )
 
 
 async def recover(rig: Rig, state: Path, why: str, say: Callable[[str], None]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.clock import RealClock
 from bench.errors import BenchError, DeviceLost, UnsafeError
-from bench.holding import held, recover
+from bench.holding import guard_gone, held, recover
 from bench.lease import BEAT_S, Lease, holder_of
 from bench.one_run import RigRunner
 from bench.rig import RigSession, open_rig
@@ -137,6 +137,7 @@ async def _take_over(rig: Rig, state: Path) -> str:
     try:
         if rig.emulated:
             return f"taken from {before}; its emulated world ended with it"
+        await guard_gone(rig, folder)
         await recover(rig, state, f"taken from {before}", lambda _text: None)
     finally:
         lease.release()
