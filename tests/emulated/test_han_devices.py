@@ -14,7 +14,7 @@ from bench.parties import DeviceType, Dut
 from drivers.emulated.han_devices import HanDevice
 from tests.emulated.cells import HCALCS, PPMID
 from tests.emulated.firmware_worlds import VERSION, update
-from tests.emulated.worlds import ALL_USERS, CHF, ESME, Small, small_world
+from tests.emulated.worlds import ALL_USERS, CHF, ESME, GPF, Small, small_world
 
 CODE = "0123456789ABCDEF0123456789ABCDEF"
 DEVICES = {
@@ -56,6 +56,16 @@ async def test_a_device_joins_like_a_meter(name: str) -> None:
         assert (await small.ask("IS", "8.11", CHF, removed)).ok
         assert small.status(dut.eui) == "Pending"
         assert small.send("IS", "11.2", dut.eui).response_code == "E5"
+
+
+async def test_a_display_is_commissioned_by_joining_the_gas_proxy() -> None:
+    with premises(inventory={"ppmid": "InstalledNotCommissioned"}) as (small, _):
+        unknown = {"other_device_id": HCALCS}
+        assert small.send("GS", "8.3", params={"device_id": HCALCS}).response_code == "I99"
+        assert (await small.ask("GS", "8.7.2", GPF, unknown)).ok
+        assert small.status(HCALCS) == "Decommissioned"
+        assert (await small.ask("GS", "8.7.2", GPF, {"other_device_id": PPMID})).ok
+        assert small.status(PPMID) == "Commissioned"
 
 
 async def test_the_inventory_has_them() -> None:
