@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drivers.emulated.broker import Broker
+from drivers.emulated.commands import Refused
 from drivers.emulated.comms_hub import HubStatus
 from drivers.emulated.console_wire import ConsoleWire
 from drivers.emulated.esme import Esme
 from drivers.emulated.faults import Fault
+from drivers.emulated.functions.load_control import LoadControl
 from drivers.emulated.hub_wire import HubMonitor, HubPanel
 from drivers.emulated.sniffer_wire import Dialect, SnifferWire
 from drivers.emulated.wires import Place, Wire
@@ -57,7 +59,8 @@ class HubWire(Wire):
 class MeterConsole(Wire):
     """The ESME's service console.
 
-    Unless the rig file describes other commands, the driver is told these: `status`, `time` and `reboot`.
+    Unless the rig file describes other commands, the driver is told these: `status`, `time`, `reboot`, `switches`
+    (which auxiliary loads are on) and `boost` (the boost button).
     """
 
     faults = ("console-unplugged",)
@@ -70,13 +73,21 @@ class MeterConsole(Wire):
         },
         "time": {"send": "time", "reply": [r"time (?P<time>[0-9T:.Z-]+)"]},
         "reboot": {"send": "reboot", "reply": ["rebooting"]},
+        "switches": {"send": "switches", "reply": [r"closed (?P<closed>[1-5 ]+|none)"]},
+        "boost": {"send": "boost {minutes}", "arguments": {"minutes": "[0-9]+"}, "reply": [r"boost \d+ min"]},
     }
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self._wire = ConsoleWire(
             place.link,
-            {"status": self._status, "time": self._time, "reboot": self._reboot},
+            {
+                "status": self._status,
+                "time": self._time,
+                "reboot": self._reboot,
+                "switches": self._switches,
+                "boost": self._boost,
+            },
             place.world.schedule.random(f"line of {place.name}"),
             prompt=self._PROMPT,
         )
@@ -107,6 +118,20 @@ class MeterConsole(Wire):
     def _reboot(self, _words: Sequence[str]) -> Sequence[str]:
         self._esme().reboot()
         return ["rebooting"]
+
+    def _switches(self, _words: Sequence[str]) -> Sequence[str]:
+        closed = self._esme().function(LoadControl).closed
+        return [f"closed {' '.join(str(number) for number, on in closed.items() if on) or 'none'}"]
+
+    def _boost(self, words: Sequence[str]) -> Sequence[str]:
+        (minutes,) = words if len(words) == 1 and words[0].isdigit() else ("",)
+        if not minutes:
+            raise ValueError("boost MINUTES; 0 ends it")
+        try:
+            self._esme().function(LoadControl).press_boost(int(minutes))
+        except Refused as refused:
+            raise ValueError(str(refused)) from None
+        return [f"boost {int(minutes)} min"]
 
     def _esme(self) -> Esme:
         if not self.place.world.esme.powered:

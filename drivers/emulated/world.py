@@ -26,6 +26,7 @@ from drivers.emulated.faults import Fault, Faults
 from drivers.emulated.functions.activations import Activations
 from drivers.emulated.functions.registry import equip
 from drivers.emulated.gsme import Gsme
+from drivers.emulated.han_devices import HanDevice
 from drivers.emulated.identities import USER_ROLES, Identities, RemotePartyRole
 from drivers.emulated.schedule import Schedule, Timer
 from drivers.emulated.spec import EmulationSpec
@@ -36,6 +37,8 @@ _ROLE_OF = {
     DeviceType.GSME: {RemotePartyRole.SUPPLIER: "GS", RemotePartyRole.NETWORK_OPERATOR: "GT"},
     DeviceType.CHF: {},
     DeviceType.GPF: {RemotePartyRole.SUPPLIER: "GS", RemotePartyRole.NETWORK_OPERATOR: "GT"},
+    DeviceType.PPMID: {RemotePartyRole.SUPPLIER: "IS"},
+    DeviceType.HCALCS: {RemotePartyRole.SUPPLIER: "IS"},
 }
 """DUIS User Roles of those who serve a device, unless the emulation's `registered` names others."""
 
@@ -263,9 +266,20 @@ class World:
             self.hub.attach(self.gsme, sleepy=True, on_joined=self.gsme.joined)
         if self.hub.gpf is not None and gpf is not None and self._status(gpf) == COMMISSIONED:
             self.hub.gpf.anchors |= self._anchors(gpf)
-        for meter in (self.esme, self.gsme):
-            if meter is not None and self._status(meter.dut) in (INSTALLED, COMMISSIONED):
-                self.hub.han.admit(meter.eui)
+        self.han_devices = tuple(
+            self._han_device(dut) for dut in self._of_type(DeviceType.PPMID) + self._of_type(DeviceType.HCALCS)
+        )
+        for device in (self.esme, self.gsme, *self.han_devices):
+            if device is not None and self._status(device.dut) in (INSTALLED, COMMISSIONED):
+                self.hub.han.admit(device.eui)
+
+    def _han_device(self, dut: Dut) -> HanDevice:
+        """A device behind the meter's load switch."""
+        device, han = HanDevice(self.surroundings, dut, self._anchors(dut), self.esme.load), self.hub.han
+        self.hub.attach(device, sleepy=False, on_joined=lambda: None)
+        device.on_han = lambda: han.is_member(device.eui)
+        self.esme.load.subscribe(lambda _node: han.look(device.eui))
+        return device
 
     def _build_dcc(self, identities: Identities) -> Dcc:
         dcc, role = self.spec.dcc, RemotePartyRole.ACCESS_CONTROL_BROKER
@@ -289,7 +303,8 @@ class World:
     @property
     def devices(self) -> tuple[EmulatedDevice, ...]:
         """Every emulated device, the Comms Hub's first."""
-        return tuple(each for each in (self.hub.chf, self.hub.gpf, self.esme, self.gsme) if each is not None)
+        found = (self.hub.chf, self.hub.gpf, self.esme, self.gsme, *self.han_devices)
+        return tuple(each for each in found if each is not None)
 
     def _of_type(self, kind: DeviceType) -> list[Dut]:
         return [dut for dut in self._duts.values() if dut.type is kind]

@@ -1,7 +1,8 @@
 """Firmware images that the DCC distributes (11.1, 11.4), and versions that it did not expect (N49 to N52).
 
 The schema of DUIS lists the codes of refusals (E1101xx, E1104xx) and not what they mean; which one says what is this
-emulation's choice, and so is which of N49 to N52 goes with which observation.
+emulation's choice, and so is which of N49 to N52 goes with which observation. That an alert of a PPMID comes as N39 and
+one of a hub about an image as N61 is inferred from the order of their bodies in the schema.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from bench.errors import CodecError
 from bench.eui import Eui64
 from bench.gbcs.alerts import Alert
 from bench.gbcs.firmware_use_cases import read_activation_alert
+from bench.gbcs.message import Message
 from bench.parties import DeviceType, User
 from drivers.emulated.dcc_inventory import COMMISSIONED, HUB_FUNCTIONS, Entry
 from drivers.emulated.dcc_parts.base import Answered, Part, Service
 from drivers.emulated.dcc_rules import SUPPLIERS
+from drivers.emulated.functions.firmware import NOT_VERIFIED, VERIFIED
 
 if TYPE_CHECKING:
     from drivers.emulated.dcc_delivery import Order
@@ -36,6 +39,9 @@ _TAKES: Mapping[str, tuple[DeviceType, ...]] = {
     "11.4": (DeviceType.PPMID, DeviceType.HCALCS),
 }
 _WARNINGS = {"11.1": "DSPUpdateFirmwareWarning", "11.4": "DSPUpdatePPMIDFirmwareWarning"}
+
+_TRANSFER_FAILED, _TRANSFERRED = "8F89", "8F8A"
+"""Alerts of a hub about an image for a PPMID or an HCALCS."""
 
 _DIGITS = 8
 """Hexadecimal digits of the version that a device tells."""
@@ -53,7 +59,8 @@ class FirmwareDistribution(Part):
 
     An image goes to the hub and over the HAN at plausible speeds, two minutes at least, and is handed to its device
     then. A device that is off or out of reach is tried again every ten minutes for six hours; what has failed then is
-    told to the User in one N19 for each request.
+    told to the User in one N19 for each request. Of an image for a PPMID or an HCALCS the hub tells, by N61, whether it
+    was transferred; the device activates it by itself, and its alert is told to every supplier around, by N39.
 
     Attributes:
         images: SHA-256 of the image that is known for manufacturer, model and version, as 11.1 gave it.
@@ -131,8 +138,18 @@ class FirmwareDistribution(Part):
         return good, bad
 
     def _serves(self, entry: Entry, user: User) -> bool:
+        if entry.type in _TAKES["11.4"]:
+            return user in (self._suppliers_around(entry) or [user])
         supplier = self.dcc.serving(entry, "supplier")
         return supplier is None or supplier.eui == user.eui
+
+    def _suppliers_around(self, entry: Entry) -> list[User]:
+        """The suppliers of the meters on a device's HAN."""
+        meters = (
+            [each for each in self.dcc.inventory.on_han(entry.hub) if each.type in _TAKES["11.1"]] if entry.hub else []
+        )
+        found = {user.eui: user for meter in meters if (user := self.dcc.serving(meter, "supplier")) is not None}
+        return list(found.values())
 
     def _is_known(self, params: Mapping[str, Any], version: str, entry: Entry) -> bool:
         """Whether an image is the one that belongs to its version; the first that comes is."""
@@ -148,7 +165,7 @@ class FirmwareDistribution(Part):
     def _hand_over(self, device: Eui64) -> None:
         transfer, hub = self.transfers[device], self.dcc.delivery.hub
         if hub is not None and hub.hand_image(device, transfer["image"], transfer["version"]):
-            self._delivered(device, transfer["version"])
+            self.expected[device] = transfer["version"]
             self._settle(device, delivered=True)
         elif self.dcc.mail.now >= transfer["until"]:
             self._settle(device, delivered=False)
@@ -156,17 +173,13 @@ class FirmwareDistribution(Part):
             transfer["next"] = self.dcc.mail.now + timedelta(seconds=_RETRY_S)
             self._plan(device)
 
-    def _delivered(self, device: Eui64, version: str) -> None:
-        entry = self.dcc.inventory.find(device)
-        if entry is not None and entry.type in _TAKES["11.4"]:
-            entry.firmware = version
-        else:
-            self.expected[device] = version
-
     def _settle(self, device: Eui64, *, delivered: bool) -> None:
         transfer = self.transfers.pop(device)
         request_id = transfer["request_id"]
-        if not delivered:
+        entry = self.dcc.inventory.find(device)
+        if entry is not None and entry.type in _TAKES["11.4"] and entry.hub is not None:
+            self._tell_transfer(entry.eui, entry.hub, transfer, delivered=delivered)
+        elif not delivered:
             self.failed.setdefault(str(request_id), []).append(device)
         if any(each["request_id"] == request_id for each in self.transfers.values()):
             return
@@ -174,6 +187,40 @@ class FirmwareDistribution(Part):
         if failed:
             body = {"update_firmware_request_id": request_id, "meter_ids": ",".join(map(str, failed))}
             self.dcc.mail.dcc_alert("N19", "FirmwareDistributionFailure", body, self.dcc.users[transfer["user"]])
+
+    def _tell_transfer(self, device: Eui64, hub: Eui64, transfer: Mapping[str, Any], *, delivered: bool) -> None:
+        body = {
+            "comms_hub_device_id": hub,
+            "alert_code": _TRANSFERRED if delivered else _TRANSFER_FAILED,
+            "time_stamp": self.dcc.mail.now,
+            "firmware_transfer_alert": {
+                "update_firmware_request_id": transfer["request_id"],
+                "other_device_id": device,
+                "firmware_version": transfer["version"],
+                "transfer_response_code": "FileTransferSuccess" if delivered else "FileTransferFailure",
+            },
+        }
+        self.dcc.mail.dcc_alert("N61", "CommsHubAlert", body, self.dcc.users[transfer["user"]])
+
+    def alert(self, entry: Entry, alert: Alert, message: Message) -> bool:
+        """Tell of an image that a PPMID or an HCALCS has activated, or could not."""
+        if entry.type not in _TAKES["11.4"] or alert.code not in (VERIFIED, NOT_VERIFIED):
+            return False
+        done, version = alert.code == VERIFIED, self.expected.pop(entry.eui, entry.firmware)
+        if done:
+            entry.firmware = version
+        body = {
+            "device_id": entry.eui,
+            "device_alert_code": f"{alert.code:04X}",
+            "timestamp": alert.timestamp or self.dcc.mail.now,
+            "ppmid_firmware_upgrade_alert": {
+                "firmware_version": version,
+                "activate_image_result_code": "ActivationSuccess" if done else "ActivationFailure",
+            },
+        }
+        for supplier in self._suppliers_around(entry):
+            self.dcc.mail.dcc_alert("N39", "PPMIDAlert", body, supplier)
+        return True
 
     # Versions
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivers.emulated.dcc_inventory import COMMISSIONED, INSTALLED, PENDING, WHITELISTED
+from bench.parties import DeviceType
+from drivers.emulated.dcc_inventory import COMMISSIONED, INSTALLED, PENDING, WHITELISTED, Entry
 from drivers.emulated.dcc_parts.base import Answered, Part
 
 LOG_RESULT = "UpdateHANDeviceLogResult"
 """Body of N24 and N25."""
 LOG_REQUEST = "update_han_device_log_service_request_id"
 """Its parameter: the RequestID of the 8.11."""
+_COMMISSIONED_BY_JOINING = (DeviceType.PPMID, DeviceType.HCALCS)
 
 
 class Installation(Part):
@@ -28,6 +30,14 @@ class Installation(Part):
             self.dcc.on_supplier(entry.eui, answered.user)
         elif answered.variant == "6.20.1":
             entry.mpxn = params.get("import_mpan") or params.get("import_mprn")
+        elif answered.variant in ("8.7.1", "8.7.2"):
+            self._joined(entry, self.dcc.inventory.find(params["other_device_id"]))
+
+    def _joined(self, *entries: Entry | None) -> None:
+        """A PPMID or an HCALCS, which has no 8.1.1, is commissioned by its first join with another device."""
+        for entry in entries:
+            if entry is not None and entry.type in _COMMISSIONED_BY_JOINING and entry.status == INSTALLED:
+                entry.status, entry.commissioned = COMMISSIONED, self.dcc.mail.now
 
     def _log_updated(self, answered: Answered) -> None:
         faults = self.dcc.world.faults
