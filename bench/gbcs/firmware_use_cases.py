@@ -1,17 +1,22 @@
-"""Activating a firmware image: CS06 (GBCS section 11.5), its response, and the alert of a future-dated one.
+"""Activating a firmware image: CS06 (GBCS section 11.5), its response, and alerts about images.
 
-The command is published as a reference message; response and alert follow GBCS's ASN.1 module ActivateFirmware.
+The command is published as a reference message; response and alert follow GBCS's ASN.1 module ActivateFirmware. The
+alerts about an image for a PPMID or an HCALCS are for the Access Control Broker: CCS08, in which a Comms Hub says
+whether it could pass the image on, and that of CS08, in which the device says whether it has activated it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bench.eui import Eui64
 from bench.gbcs import asn1, use_case
 from bench.gbcs.alerts import Alert, Asn1Specific
 from bench.gbcs.asn1 import Cursor
+from bench.gbcs.catalogue import Encoding
 from bench.gbcs.errors import GbcsError
 from bench.gbcs.use_case import Response, UseCase, Values
 
@@ -20,6 +25,15 @@ OUTCOMES = {0: "success", 1: "no image held", 2: "hash mismatch", 3: "activation
 
 ACTIVATION_ALERT = 0x00CA
 """Message code of the alert about a future-dated activation."""
+
+TRANSFER_ALERT = 0x0128
+"""Message code of CCS08."""
+UPGRADE_ALERT = 0x0129
+"""Message code of the alert of CS08."""
+TRANSFER_OUTCOMES = {0: "success", 1: "image discarded", 2: "hardware version mismatch", 3: "file transfer failure"}
+"""What `outcome` of CCS08 may be."""
+UPGRADE_OUTCOMES = {0: "success", 1: "failure"}
+"""What `outcome` of the alert of CS08 may be."""
 
 _HASH_BYTES = 32
 
@@ -65,6 +79,71 @@ def read_activation_alert(alert: Alert) -> dict[str, Any]:
     values = _read_outcome(cursor)
     cursor.finish("the alert")
     return {"originator_counter": counter} | values
+
+
+def transfer_alert(device: Eui64, values: Values) -> Asn1Specific:
+    """What a Comms Hub says of an image that it passed on to a device.
+
+    Args:
+        device: the PPMID or HCALCS.
+        values: `firmware_version` (4 bytes) and `outcome`, one of `TRANSFER_OUTCOMES`.
+
+    Raises:
+        GbcsError: a value is missing or does not fit.
+    """
+    return Asn1Specific(TRANSFER_ALERT, asn1.octet_string(device.raw) + _version_and(values, TRANSFER_OUTCOMES))
+
+
+def read_transfer_alert(alert: Alert) -> dict[str, Any]:
+    """The values of CCS08, `device` among them.
+
+    Raises:
+        GbcsError: it is another alert.
+    """
+    cursor = _specific(alert, "an alert about a transfer")
+    raw = cursor.octet_string("device")
+    if len(raw) != 8:
+        raise GbcsError(f"an EUI-64 has {len(raw)} bytes", expected="8")
+    return {"device": Eui64(raw)} | _read_version_and(cursor, TRANSFER_OUTCOMES)
+
+
+def upgrade_alert(values: Values) -> Asn1Specific:
+    """What a PPMID or an HCALCS says of an image that it got.
+
+    Args:
+        values: `firmware_version` (4 bytes) and `outcome`, one of `UPGRADE_OUTCOMES`.
+
+    Raises:
+        GbcsError: a value is missing or does not fit.
+    """
+    return Asn1Specific(UPGRADE_ALERT, _version_and(values, UPGRADE_OUTCOMES))
+
+
+def read_upgrade_alert(alert: Alert) -> dict[str, Any]:
+    """The values of the alert of CS08.
+
+    Raises:
+        GbcsError: it is another alert.
+    """
+    return _read_version_and(_specific(alert, "an alert about an upgrade"), UPGRADE_OUTCOMES)
+
+
+def _specific(alert: Alert, expected: str) -> Cursor:
+    if not isinstance(alert.specific, bytes) or alert.encoding is not Encoding.ASN1:
+        raise GbcsError("the alert is not in ASN.1", expected=expected)
+    return Cursor(alert.specific)
+
+
+def _version_and(values: Values, outcomes: Mapping[int, str]) -> bytes:
+    version = asn1.octet_string(use_case.octets(values, "firmware_version", 4))
+    return version + asn1.integer(use_case.choice(values, "outcome", outcomes))
+
+
+def _read_version_and(cursor: Cursor, outcomes: Mapping[int, str]) -> dict[str, Any]:
+    version = cursor.octet_string("firmware version")
+    outcome = use_case.word(cursor.integer("outcome"), outcomes, "outcome")
+    cursor.finish("the alert")
+    return {"firmware_version": version, "outcome": outcome}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from bench.eui import Eui64
+from bench.gbcs.firmware_use_cases import transfer_alert
 from bench.gbcs.message import Cra, Message
-from bench.parties import Dut
+from bench.parties import DeviceType, Dut
 from drivers.emulated.device import Anchor, EmulatedDevice, Sent, Surroundings, from_utc_ns
 from drivers.emulated.functions.firmware import Firmware
 from drivers.emulated.han import Han
@@ -19,6 +20,11 @@ from drivers.emulated.power import PowerSense
 from drivers.emulated.schedule import Timer
 from drivers.emulated.supply import SupplyNode
 
+TRANSFER_FAILED, TRANSFERRED = 0x8F89, 0x8F8A
+"""Alerts, for the DCC: an image did not get to its device, or did (CCS08)."""
+
+_TOLD_OF = (DeviceType.PPMID, DeviceType.HCALCS)
+"""Of whose images a hub tells."""
 _PROCESSING_S = 0.1
 
 
@@ -175,9 +181,22 @@ class CommsHub:
         if device is None or not device.powered or not self.on or not self._hears(target):
             return False
         takers = [each for each in device.functions if isinstance(each, Firmware)]
+        if takers and device.dut.type in _TOLD_OF:
+            self._tell_transfer(target, version, TRANSFERRED, "success")
         for taker in takers:
             taker.receive(image, version)
         return bool(takers)
+
+    def give_image_up(self, target: Eui64, version: str) -> bool:
+        """Tell that an image did not reach its PPMID or HCALCS; False if the hub cannot tell anything now."""
+        if self.on:
+            self._tell_transfer(target, version, TRANSFER_FAILED, "file transfer failure")
+        return self.on
+
+    def _tell_transfer(self, target: Eui64, version: str, code: int, outcome: str) -> None:
+        values = {"firmware_version": bytes.fromhex(version), "outcome": outcome}
+        broker = self.chf.anchors[RemotePartyRole.ACCESS_CONTROL_BROKER]
+        self.chf.raise_alert(code, transfer_alert(target, values), to=broker)
 
     def _is_on(self) -> bool:
         return self.on

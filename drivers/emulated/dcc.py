@@ -319,6 +319,10 @@ class Dcc:
         alert = alerts.decode_alert(message)
         if entry is None or alert is None or self.delivery.instruction(message, alert, raw):
             return
+        if message.recipient == self.world.dcc:
+            # What is for the DCC is no User's: its parts take note of it, or nobody does.
+            any(part.alert(entry, alert, message) for part in self.parts)
+            return
         if message.recipient not in self.users:
             return
         # Of a device that is not commissioned nobody is told more than that it has joined.

@@ -114,6 +114,7 @@ async def test_an_image_is_activated_by_the_device(user: str) -> None:
         }
         activated = bodies(small, "N39")
         assert [told for told, _ in activated] == ["IS", "GS"]
+        assert activated[0][1]["device_alert_code"] == b"\x8f\x8b"
         assert activated[0][1]["ppmid_firmware_upgrade_alert"] == {
             "firmware_version": VERSION,
             "activate_image_result_code": "ActivationSuccess",

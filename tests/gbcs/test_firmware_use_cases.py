@@ -14,7 +14,16 @@ from bench.eui import Eui64
 from bench.gbcs.alerts import Alert, build_alert, decode_alert
 from bench.gbcs.catalogue import Encoding
 from bench.gbcs.errors import GbcsError
-from bench.gbcs.firmware_use_cases import OUTCOMES, activation_alert, read_activation_alert
+from bench.gbcs.firmware_use_cases import (
+    OUTCOMES,
+    TRANSFER_OUTCOMES,
+    activation_alert,
+    read_activation_alert,
+    read_transfer_alert,
+    read_upgrade_alert,
+    transfer_alert,
+    upgrade_alert,
+)
 from bench.gbcs.message import Message
 from bench.gbcs.use_cases import UseCase, use_case_for, use_cases_for_service
 
@@ -90,3 +99,30 @@ def test_the_alert_says_which_command_and_how_it_went(counter: int, outcome: str
     assert read_activation_alert(found) == {"originator_counter": counter} | values
     with pytest.raises(GbcsError):
         read_activation_alert(alert)
+
+
+@pytest.mark.parametrize("outcome", TRANSFER_OUTCOMES.values())
+def test_a_hub_says_how_a_transfer_went(outcome: str) -> None:
+    values = {"firmware_version": b"\x00\x01\x00\x02", "outcome": outcome}
+    alert = Alert(0x8F8A, WHEN, Encoding.ASN1, transfer_alert(ESME, values))
+    message = build_alert(alert, originator=USER, recipient=USER, originator_counter=7, critical=True)
+    assert message.message_code == 0x0128
+    found = decode_alert(message)
+    assert found is not None
+    assert read_transfer_alert(found) == {"device": ESME} | values
+    with pytest.raises(GbcsError):
+        read_upgrade_alert(found)
+
+
+def test_a_display_says_what_it_runs() -> None:
+    values = {"firmware_version": b"\x00\x01\x00\x02", "outcome": "failure"}
+    specific = upgrade_alert(values)
+    assert (specific.message_code, specific.content.hex()) == (0x0129, "040400010002" + "020101")
+    alert = Alert(0x8F8B, WHEN, Encoding.ASN1, specific)
+    found = decode_alert(build_alert(alert, originator=ESME, recipient=USER, originator_counter=7, critical=True))
+    assert found is not None
+    assert read_upgrade_alert(found) == values
+    with pytest.raises(GbcsError, match="not in ASN.1"):
+        read_upgrade_alert(Alert(0x8F8B, WHEN, Encoding.GBZ))
+    with pytest.raises(GbcsError, match="outcome"):
+        upgrade_alert(values | {"outcome": "maybe"})

@@ -14,17 +14,24 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.duis import responses as duis
+from bench.duis.request_id import RequestId
 from bench.duis.requests import Request
 from bench.errors import CodecError
 from bench.eui import Eui64
 from bench.gbcs.alerts import Alert
-from bench.gbcs.firmware_use_cases import read_activation_alert
+from bench.gbcs.firmware_use_cases import (
+    TRANSFER_ALERT,
+    TRANSFER_OUTCOMES,
+    UPGRADE_ALERT,
+    read_activation_alert,
+    read_transfer_alert,
+    read_upgrade_alert,
+)
 from bench.gbcs.message import Message
 from bench.parties import DeviceType, User
 from drivers.emulated.dcc_inventory import COMMISSIONED, HUB_FUNCTIONS, Entry
 from drivers.emulated.dcc_parts.base import Answered, Part, Service
 from drivers.emulated.dcc_rules import SUPPLIERS
-from drivers.emulated.functions.firmware import NOT_VERIFIED, VERIFIED
 
 if TYPE_CHECKING:
     from drivers.emulated.dcc_delivery import Order
@@ -40,8 +47,13 @@ _TAKES: Mapping[str, tuple[DeviceType, ...]] = {
 }
 _WARNINGS = {"11.1": "DSPUpdateFirmwareWarning", "11.4": "DSPUpdatePPMIDFirmwareWarning"}
 
-_TRANSFER_FAILED, _TRANSFERRED = "8F89", "8F8A"
-"""Alerts of a hub about an image for a PPMID or an HCALCS."""
+_TRANSFER_WORDS = dict(
+    zip(
+        TRANSFER_OUTCOMES.values(),
+        ("FileTransferSuccess", "FirmwareImageDiscarded", "HardwareVersionMismatch", "FileTransferFailure"),
+        strict=True,
+    )
+)
 
 _DIGITS = 8
 """Hexadecimal digits of the version that a device tells."""
@@ -59,17 +71,19 @@ class FirmwareDistribution(Part):
 
     An image goes to the hub and over the HAN at plausible speeds, two minutes at least, and is handed to its device
     then. A device that is off or out of reach is tried again every ten minutes for six hours; what has failed then is
-    told to the User in one N19 for each request. Of an image for a PPMID or an HCALCS the hub tells, by N61, whether it
-    was transferred; the device activates it by itself, and its alert is told to every supplier around, by N39.
+    told to the User in one N19 for each request. Of an image for a PPMID or an HCALCS the hub says by CCS08 whether it
+    could pass it on, which is N61 to that User; the device activates it by itself and says so by the alert of CS08,
+    which is N39 to every supplier around.
 
     Attributes:
         images: SHA-256 of the image that is known for manufacturer, model and version, as 11.1 gave it.
         transfers: by device, what is on its way: `request_id`, `user`, `image`, `version`, `until`, and `next`.
         failed: by request, the devices that did not get the image.
         expected: by device, the version that it should have once it has activated what it was given.
+        handed: by PPMID or HCALCS, the request and the User that its hub's alert will be about.
     """
 
-    remembers: ClassVar[tuple[str, ...]] = ("images", "transfers", "failed", "expected")
+    remembers: ClassVar[tuple[str, ...]] = ("images", "transfers", "failed", "expected", "handed")
 
     def __init__(self, dcc: Any) -> None:
         super().__init__(dcc)
@@ -77,6 +91,7 @@ class FirmwareDistribution(Part):
         self.transfers: dict[Eui64, dict[str, Any]] = {}
         self.failed: dict[str, list[Eui64]] = {}
         self.expected: dict[Eui64, str] = {}
+        self.handed: dict[Eui64, tuple[RequestId, Eui64]] = {}
 
     @property
     def services(self) -> Mapping[str, Service]:
@@ -166,6 +181,7 @@ class FirmwareDistribution(Part):
         transfer, hub = self.transfers[device], self.dcc.delivery.hub
         if hub is not None and hub.hand_image(device, transfer["image"], transfer["version"]):
             self.expected[device] = transfer["version"]
+            self.handed[device] = transfer["request_id"], transfer["user"]
             self._settle(device, delivered=True)
         elif self.dcc.mail.now >= transfer["until"]:
             self._settle(device, delivered=False)
@@ -176,10 +192,7 @@ class FirmwareDistribution(Part):
     def _settle(self, device: Eui64, *, delivered: bool) -> None:
         transfer = self.transfers.pop(device)
         request_id = transfer["request_id"]
-        entry = self.dcc.inventory.find(device)
-        if entry is not None and entry.type in _TAKES["11.4"] and entry.hub is not None:
-            self._tell_transfer(entry.eui, entry.hub, transfer, delivered=delivered)
-        elif not delivered:
+        if not delivered and not self._hub_gives_up(device, transfer):
             self.failed.setdefault(str(request_id), []).append(device)
         if any(each["request_id"] == request_id for each in self.transfers.values()):
             return
@@ -188,25 +201,48 @@ class FirmwareDistribution(Part):
             body = {"update_firmware_request_id": request_id, "meter_ids": ",".join(map(str, failed))}
             self.dcc.mail.dcc_alert("N19", "FirmwareDistributionFailure", body, self.dcc.users[transfer["user"]])
 
-    def _tell_transfer(self, device: Eui64, hub: Eui64, transfer: Mapping[str, Any], *, delivered: bool) -> None:
-        body = {
-            "comms_hub_device_id": hub,
-            "alert_code": _TRANSFERRED if delivered else _TRANSFER_FAILED,
-            "time_stamp": self.dcc.mail.now,
-            "firmware_transfer_alert": {
-                "update_firmware_request_id": transfer["request_id"],
-                "other_device_id": device,
-                "firmware_version": transfer["version"],
-                "transfer_response_code": "FileTransferSuccess" if delivered else "FileTransferFailure",
-            },
-        }
-        self.dcc.mail.dcc_alert("N61", "CommsHubAlert", body, self.dcc.users[transfer["user"]])
+    def _hub_gives_up(self, device: Eui64, transfer: Mapping[str, Any]) -> bool:
+        """Let the hub tell that it could not pass on an image for a PPMID or an HCALCS, if it can tell anything."""
+        entry, hub = self.dcc.inventory.find(device), self.dcc.delivery.hub
+        if entry is None or entry.type not in _TAKES["11.4"] or hub is None:
+            return False
+        self.handed[device] = transfer["request_id"], transfer["user"]
+        return hub.give_image_up(device, transfer["version"])
 
     def alert(self, entry: Entry, alert: Alert, message: Message) -> bool:
-        """Tell of an image that a PPMID or an HCALCS has activated, or could not."""
-        if entry.type not in _TAKES["11.4"] or alert.code not in (VERIFIED, NOT_VERIFIED):
+        """Tell of an image that a hub has passed on to a PPMID or an HCALCS, and of one that it has taken."""
+        try:
+            if message.message_code == TRANSFER_ALERT:
+                self._transferred(entry, alert, read_transfer_alert(alert))
+            elif message.message_code == UPGRADE_ALERT:
+                self._upgraded(entry, alert, read_upgrade_alert(alert))
+            else:
+                return False
+        except CodecError:
             return False
-        done, version = alert.code == VERIFIED, self.expected.pop(entry.eui, entry.firmware)
+        return True
+
+    def _transferred(self, hub: Entry, alert: Alert, values: Mapping[str, Any]) -> None:
+        handed = self.handed.pop(values["device"], None)
+        if handed is None:
+            return
+        request_id, user = handed
+        body = {
+            "comms_hub_device_id": hub.eui,
+            "alert_code": f"{alert.code:04X}",
+            "time_stamp": alert.timestamp or self.dcc.mail.now,
+            "firmware_transfer_alert": {
+                "update_firmware_request_id": request_id,
+                "other_device_id": values["device"],
+                "firmware_version": values["firmware_version"].hex().upper(),
+                "transfer_response_code": _TRANSFER_WORDS[values["outcome"]],
+            },
+        }
+        self.dcc.mail.dcc_alert("N61", "CommsHubAlert", body, self.dcc.users[user])
+
+    def _upgraded(self, entry: Entry, alert: Alert, values: Mapping[str, Any]) -> None:
+        done, version = values["outcome"] == "success", values["firmware_version"].hex().upper()
+        self.expected.pop(entry.eui, None)
         if done:
             entry.firmware = version
         body = {
@@ -220,7 +256,6 @@ class FirmwareDistribution(Part):
         }
         for supplier in self._suppliers_around(entry):
             self.dcc.mail.dcc_alert("N39", "PPMIDAlert", body, supplier)
-        return True
 
     # Versions
 

@@ -67,7 +67,7 @@ class Throttle(Part):
     def alert(self, entry: Entry, alert: Alert, message: Message) -> bool:
         """Count an alert; true if it is held back."""
         spec = self.dcc.world.spec.throttle
-        if not spec.most:
+        if not spec.most or message.recipient not in self.dcc.users:
             return False
         now, window = self.dcc.mail.now, timedelta(seconds=spec.window)
         key = entry.eui, alert.code

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from bench.gbcs import crypto
 from bench.gbcs.alerts import Specific
 from bench.gbcs.catalogue import Encoding
-from bench.gbcs.firmware_use_cases import OUTCOMES, activation_alert
+from bench.gbcs.firmware_use_cases import OUTCOMES, UPGRADE_OUTCOMES, activation_alert, upgrade_alert
 from bench.parties import DeviceType
 from drivers.emulated.commands import Action, Refused, Values
 from drivers.emulated.functions.activations import Activations
@@ -20,6 +20,9 @@ VERIFIED = 0x8F72
 """Alert: an image is complete and right."""
 NOT_VERIFIED = 0x8F1C
 """Alert: an image is not what it should be."""
+
+UPGRADED = 0x8F8B
+"""Alert of a PPMID or an HCALCS, for the DCC: what became of an image."""
 
 OTA_MAGIC = bytes.fromhex("1ef1ee0b")
 """With this an OTA upgrade image begins (ZigBee OTA Upgrade cluster, header format)."""
@@ -54,19 +57,29 @@ class Firmware(Function):
         return {"CS06": self._activate}
 
     def receive(self, image: bytes, version: str) -> bool:
-        """Take an image from the HAN, check it, and tell the supplier what became of it (0x8F72, 0x8F1C).
+        """Take an image from the HAN, check it, and tell what became of it.
+
+        A meter tells its supplier (0x8F72, 0x8F1C). A PPMID and an HCALCS activate the image and tell the DCC (0x8F8B).
 
         Returns:
             Whether it is right; if not, what was held before is held still.
         """
         inner = self._manufacturer_image(image)
         found = hashlib.sha256(inner if inner is not None else image).digest()
-        if inner is not None and self.device.dut.type in _ACTIVATE_THEMSELVES:
-            self.device.firmware = version
-        elif inner is not None:
+        if self.device.dut.type in _ACTIVATE_THEMSELVES:
+            self._upgrade(version, good=inner is not None)
+            return inner is not None
+        if inner is not None:
             self.image_hash, self.image_version = found, version
         self.device.raise_alert(VERIFIED if inner is not None else NOT_VERIFIED, self._receipt(found))
         return inner is not None
+
+    def _upgrade(self, version: str, *, good: bool) -> None:
+        if good:
+            self.device.firmware = version
+        running = {"firmware_version": bytes.fromhex(version), "outcome": UPGRADE_OUTCOMES[not good]}
+        broker = self.device.anchors[RemotePartyRole.ACCESS_CONTROL_BROKER]
+        self.device.raise_alert(UPGRADED, upgrade_alert(running), to=broker)
 
     def _manufacturer_image(self, image: bytes) -> bytes | None:
         if not image.startswith(OTA_MAGIC):
