@@ -17,6 +17,7 @@ from bench.duis.safe_xml import parse
 from bench.eui import Eui64
 from bench.gbcs.load_control_fields import DatePattern, SpecialDay, SwitchingTime
 from bench.gbcs.message import Message
+from bench.gbcs.use_cases import use_case_for
 from drivers.emulated.commands import Refused
 from drivers.emulated.functions.load_control import LOAD_W, OWN_SWITCH, LoadControl
 from drivers.emulated.functions.load_switch import LoadSwitch
@@ -69,6 +70,24 @@ async def test_a_load_is_on_for_its_time() -> None:
         assert closed(await read(small, user="OU")) == []
         assert switched == [LOAD_W, 0.0]
         assert [event[1:] for event in control.events] == [(0x0211, 1, 0), (0x0202, 1, 0)]
+
+
+async def test_the_switch_event_log_has_what_was_done() -> None:
+    with loads() as (small, control):
+        await done(small, "7.5", index=2, duration=30)
+        later = small.world.mail.now + timedelta(minutes=5)
+        await asyncio.sleep(600)
+        await done(small, "7.8", index=2)
+        found = use_case_for(0x00BA)
+        assert found is not None
+        read_log = small.world.esme.actions[found.name]
+        values = read_log({"log_from": later, "log_to": later + timedelta(hours=1)})
+        content = found.encode_response(values, originator_counter=1)
+        assert found.decode_response(content).values == {
+            "switch_event_log": ((control.events[1][0].replace(microsecond=0), 0x0220, 1, 0),)
+        }
+        small.world.esme.actions["ECS15c"]({})
+        assert not control.events
 
 
 async def test_a_load_is_given_back_to_its_calendar() -> None:

@@ -106,6 +106,8 @@ class LoadControl(Function):
             "ECS61a": self._read,
             "ECS61c": self._read_boosts,
             "ECS62": self._control,
+            **dict.fromkeys(("ECS35f", "ECS35g"), self._read_events),
+            "ECS15c": self._clear_events,
         }
 
     @property
@@ -280,14 +282,25 @@ class LoadControl(Function):
             **{f"closed_{n}": self.closed[n] for n in SWITCHES},
         }
 
+    def _read_events(self, params: Values) -> Values:
+        return {"switch_event_log": tuple(each for each in self.events if _within(each[0], params))}
+
+    def _clear_events(self, _params: Values) -> Values:
+        self.events = ()
+        return {}
+
     def _read_boosts(self, params: Values) -> Values:
-        start, end = params["log_from"], params["log_to"]
-        rows = [each for each in self.boosts if (start is None or start <= each[0]) and (end is None or each[0] <= end)]
+        rows = [each for each in self.boosts if _within(each[0], params)]
         return {
             "boost_function_available": True,
             "boost_log": tuple((begun, (over - ZIGBEE_EPOCH) // timedelta(seconds=1)) for begun, over in rows),
             **{f"boost_{n}": self.boost_controls[n] for n in SWITCHES},
         }
+
+
+def _within(moment: datetime, params: Values) -> bool:
+    start, end = params["log_from"], params["log_to"]
+    return (start is None or start <= moment) and (end is None or moment <= end)
 
 
 FUNCTIONS: Mapping[DeviceType, tuple[type[Function], ...]] = {
