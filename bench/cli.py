@@ -9,7 +9,6 @@ import io
 import json
 import math
 import os
-import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -121,37 +120,11 @@ def run(
     if (code := cli_service.run_there(rig_path, runbooks, as_json_)) is not None:
         sys.exit(code)
     from bench import runner
-    from bench.terminal import Silent, TablePrinter, TerminalOperator
+    from bench.cli_runs import run_and_tell
 
     rig, planned = runner.prepare(rig_path, runbooks)
-    tell = partial(click.echo, err=True)
-    options = runner.RunOptions(out, state_folder(), seed, faults, realtime, speed, tell)
-    reporter = Silent() if as_json_ else TablePrinter(sys.stdout)
-    finished = runner.execute(rig, planned, options, TerminalOperator(), reporter)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # All is done but for telling how it ended: one more Ctrl-C must not take that, and the exit code, away.
-        signal.signal(number, signal.SIG_IGN)
-    code = runner.overall_exit_code(finished, len(planned))
-    reports = [(item, _verify(item.bundle, own=True)) for item in finished]
-    if any(report.problem for _, report in reports):
-        code = max(code, UNDECIDED)
-    if as_json_:
-        runs = [runner.as_json(item) | {"evidence": report.level.value} for item, report in reports]
-        say(json.dumps({"exit_code": code, "runs": runs}, indent=2))
-    else:
-        say("\nEvidence")
-        for item, report in reports:
-            say(f"  {item.result.verdict.value:9}  {item.bundle}  {report.problem or report.level.value}")
-        say(f"  signed by {runner.bench_key(options.state).fingerprint}, this bench's own key")
-    sys.exit(code)
-
-
-def _verify(bundle: Path, trusted: tuple[str, ...] = (), *, own: bool = False) -> Any:
-    from bench.evidence.verify import verify as verify_bundle
-    from bench.runner import bench_key
-
-    fingerprints = (*trusted, bench_key(state_folder()).fingerprint) if own else trusted
-    return verify_bundle(bundle, fingerprints)
+    options = runner.RunOptions(out, state_folder(), seed, faults, realtime, speed, partial(click.echo, err=True))
+    sys.exit(run_and_tell(rig, planned, options, as_json=as_json_))
 
 
 @main.command("plan")
@@ -255,7 +228,9 @@ def rig_park(rig_path: Path) -> None:
 @JSON
 def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], as_json_: bool) -> None:
     """Check evidence offline: every file, the journal's chain, the signature. Exit code 1 if anything is wrong."""
-    reports = [(bundle, _verify(bundle, trusted)) for bundle in bundles]
+    from bench.cli_runs import verify_bundle
+
+    reports = [(bundle, verify_bundle(bundle, trusted)) for bundle in bundles]
     if as_json_:
         from dataclasses import asdict
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli_common import JSON, RIG, UNDECIDED, UNSAFE, say, state_folder
+from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.service.client import EngineClient
@@ -131,6 +132,45 @@ def attach(rig_path: Path, as_json_: bool) -> None:
     _with_engine(rig_path, "", lambda client: follower.watch(client, until=None))
 
 
+@click.command()
+@click.argument("what", metavar="RIG|RUN", type=RIG)
+@click.option("--rig", "rig_path", type=RIG, help="The rig file, to carry on with a run that was killed.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="evidence", show_default=True)
+@JSON
+@_who
+def resume(what: Path, rig_path: Path | None, out: Path, as_json_: bool, who: str) -> None:
+    """Let a held run on RIG go on, or carry on with a RUN that was killed: the folder of its evidence.
+
+    What the run had finished stays as it is. The rig is made safe and parked first, its set-up made again; the step
+    that was interrupted is repeated if the runbook says `repeatable: yes`, and otherwise if the operator says so. The
+    evidence is a bundle of its own, with the journal of the killed run in it.
+    """
+    if not what.is_dir():
+        _with_engine(what, who, lambda client: client.call("resume"))
+        say("it goes on")
+        return
+    if rig_path is None:
+        raise UsageError("a run is carried on with on a rig", next_step=f"hilbench resume {what} --rig RIG")
+    from bench import runner
+    from bench.cli_runs import run_and_tell
+
+    if not _nobody_serves(rig_path):
+        raise UsageError("an engine serves the rig", next_step="End it: hilbench stop RIG")
+    rig, planned, interrupted = runner.prepare_resumption(rig_path, what)
+    options = runner.RunOptions(out, state_folder(), say=lambda text: click.echo(text, err=True))
+    sys.exit(run_and_tell(rig, planned, options, as_json=as_json_, interrupted=interrupted))
+
+
+def _nobody_serves(rig_path: Path) -> bool:
+    from bench.service.client import NoEngineError
+
+    try:
+        _with_engine(rig_path, "", lambda client: client.call("status"))
+    except NoEngineError:
+        return True
+    return False
+
+
 def run_there(rig_path: Path, runbooks: tuple[str, ...], as_json: bool) -> int | None:
     """Let the engine that serves a rig run runbooks; the exit code, or None where no engine serves it."""
     from bench.service.client import NoEngineError
@@ -201,9 +241,8 @@ def lease_take(rig_path: Path) -> None:
 
 def add_to(main: click.Group) -> None:
     """Give a program these commands."""
-    for command in (serve, status, estop, answer, attach, lease):
+    for command in (serve, status, estop, answer, attach, resume, lease):
         main.add_command(command)
     main.add_command(_act("pause", "Hold the run on RIG before its next step.", "held before the next step"))
-    main.add_command(_act("resume", "Let a held run on RIG go on.", "it goes on"))
     main.add_command(_act("abort", "Abort the run on RIG: it goes to its safe state.", "aborted"))
     main.add_command(_act("stop", "End the engine of RIG, if no run is going on.", "the engine ends"))

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from bench.clock import ClockKind, Instant
-from bench.errors import BenchError, ClockError, LimitExceeded, UnsafeError
+from bench.clock import ClockKind
+from bench.errors import BenchError, ClockError, LimitExceeded, UnsafeError, UsageError
 from bench.expectations import StepWatch, first_problem
 from bench.monitors import Monitors
 from bench.pause import Pause
 from bench.quantities import format_duration
 from bench.request_params import NothingSaved
+from bench.results import RunResult, StepResult
+from bench.resume import REPEAT, Resumption, ask_about, until_back
 from bench.rig import RigSession
 from bench.runbook import Placed, PlacedPrecondition, Runbook
 from bench.safety import reach
@@ -33,51 +34,6 @@ from bench.witnesses import DccWitness, watch_witnesses
 _NS = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """How one step ended.
-
-    Attributes:
-        group: "precondition", "setup", "step" or "teardown".
-        summary: what the verb did, in words.
-        reason: why it did not pass; empty if it did.
-        latencies: "0x8F35 from esme" to nanoseconds after its anchor, with their uncertainty.
-    """
-
-    group: str
-    placed: Placed
-    verdict: Verdict
-    summary: str
-    reason: str
-    began: Instant
-    ended: Instant
-    latencies: tuple[tuple[str, int, int], ...] = ()
-
-    @property
-    def duration_s(self) -> float:
-        """How long it took, in seconds of the clock."""
-        return (self.ended.mono_ns - self.began.mono_ns) / _NS
-
-
-@dataclass(slots=True)
-class RunResult:
-    """How a run ended.
-
-    Attributes:
-        safe: whether the rig's park state, or after an abort its safe state, was confirmed by read-back.
-        parked: whether the rig was left parked, so that another run may follow.
-        findings: what was odd and did not by itself fail the run.
-    """
-
-    runbook: Runbook
-    verdict: Verdict
-    reason: str
-    safe: bool
-    parked: bool
-    steps: list[StepResult] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)
-
-
 class Engine:
     """One run of one runbook.
 
@@ -86,25 +42,33 @@ class Engine:
         runbook: what to do; it has been planned, so it is within the limits.
         operator: who answers its questions.
         barrier: returns when all that was emitted is on disk; awaited after every step.
+        resumption: what is left of a run of the same runbook that was interrupted, to be carried on.
 
     Attributes:
         pause: holds the run between two steps.
     """
 
     def __init__(
-        self, session: RigSession, runbook: Runbook, *, operator: Operator, barrier: Callable[[], Awaitable[None]]
+        self,
+        session: RigSession,
+        runbook: Runbook,
+        *,
+        operator: Operator,
+        barrier: Callable[[], Awaitable[None]],
+        resumption: Resumption | None = None,
     ) -> None:
         self._session = session
         self._runbook = runbook
-        self._stage = Stage(session, operator)
+        self._earlier = resumption or Resumption()
+        self._stage = Stage(session, operator, dict(self._earlier.saved))
         self._barrier = barrier
         self.pause = Pause(session.stream)
         self._watches: list[StepWatch] = []
         self._watch: StepWatch | None = None
         self._loose: list[Sighting] = []
         self._results: list[StepResult] = []
-        self._findings: list[str] = []
-        self._problems: list[tuple[Verdict, str]] = []
+        self._findings = list(self._earlier.findings)
+        self._problems = list(self._earlier.problems)
         self._dcc = DccWitness(session, self._refused)
         self._body: asyncio.Task[None] | None = None
         self._safe: asyncio.Task[tuple[str, ...]] | None = None
@@ -182,6 +146,8 @@ class Engine:
     async def _whole(self) -> None:
         """The run from preconditions to the parked rig."""
         self._check_clock()
+        if self._earlier:
+            await self._after_interruption()
         ready = await self._establish()
         ready = ready and await self._group("setup", self._runbook.setup)
         if ready:
@@ -200,7 +166,20 @@ class Engine:
         await self._check_dcc()
         self._check_clock()
 
+    async def _after_interruption(self) -> None:
+        """Let the devices come back, and let what the interruption itself made them say come in."""
+        self._watch = watch = self._new_watch(Step.model_validate({"title": "after the interruption", "wait": "0 s"}))
+        if not await until_back(self._session, watch):
+            self._finding("the Comms Hub did not say that it is back after the interruption")
+        await self._session.clock.sleep(self._session.rig.file.drain)
+        self._note_oddities(watch)
+
     async def _establish(self) -> bool:
+        if self._earlier.is_past_preconditions:
+            # They spoke of how the run begins; what it did since may well have changed that.
+            for kept in self._earlier.of_group("precondition"):
+                self._finish(kept, kept=True)
+            return True
         for item in self._runbook.preconditions:
             if not await self._precondition(item):
                 self._problem(Verdict.UNDECIDED, f"precondition not established: {item.precondition.title}")
@@ -260,7 +239,21 @@ class Engine:
 
     async def _step(self, group: str, placed: Placed) -> StepResult:
         step, clock = placed.step, self._session.clock
+        kept = self._earlier.kept(group, placed)
+        if kept is not None:
+            # What it allowed may still come late.
+            self._new_watch(step)
+            self._watch = None
+            self._finish(kept, kept=True)
+            return kept
         await self.pause.passed()
+        if (group, placed.path) == self._earlier.interrupted and not await self._repeats(placed):
+            now = clock.now()
+            given_up = StepResult(
+                group, placed, Verdict.UNDECIDED, "", "it was interrupted, and not repeated", now, now
+            )
+            self._finish(given_up)
+            return given_up
         began = clock.now()
         self._session.stream.emit(
             "engine",
@@ -309,6 +302,19 @@ class Engine:
         await self._barrier()
         return result
 
+    async def _repeats(self, placed: Placed) -> bool:
+        """Whether the step that was interrupted is to be done again: the runbook says so, or a person."""
+        if placed.step.repeatable:
+            return True
+        try:
+            answer = await ask_about(self._stage.operator, placed)
+        except UsageError as error:
+            # Nobody is there: what cannot be decided without a person stays undecided.
+            self._finding(str(error))
+            return False
+        self._session.stream.emit("engine", "operator", {"who": "the operator", "did": f"{answer} {placed.name}"})
+        return answer == REPEAT
+
     async def _unmet(self, step: Step, watch: StepWatch) -> str:
         """Why the step need not run: what the inventory says instead of its condition; empty if it has to."""
         if step.only_if is None or step.user is None:
@@ -327,9 +333,10 @@ class Engine:
                 data = sighting.data
                 genuine = data.get("request_id") == wanted and data.get("signature") == "valid"
                 if sighting.kind == "response" and genuine and data.get("gbcs"):
-                    self._stage.saved[send.save] = data["gbcs"].get("values") or {}
+                    self._stage.saved[send.save] = values = data["gbcs"].get("values") or {}
+                    self._session.stream.emit("engine", "saved", {"name": send.save, "values": values})
 
-    def _finish(self, result: StepResult) -> None:
+    def _finish(self, result: StepResult, *, kept: bool = False) -> None:
         self._results.append(result)
         self._session.stream.emit(
             "engine",
@@ -346,6 +353,7 @@ class Engine:
                 "duration_ns": result.ended.mono_ns - result.began.mono_ns,
                 "latencies": [list(item) for item in result.latencies],
                 "covers": list(result.placed.step.covers) if result.verdict is Verdict.PASSED else [],
+                **({"kept": True} if kept else {}),
             },
         )
 

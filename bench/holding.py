@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from bench import stopped
 from bench.clock import RealClock
-from bench.errors import UnsafeError
+from bench.errors import DeviceLost, UnsafeError
 from bench.guard import gone, guarded
 from bench.lease import Lease
-from bench.rig import open_rig
+from bench.rig import RigSession, open_rig
 from bench.rig_file import Rig
 from bench.rig_state import state_of
 from bench.safety import reach
 
+PATIENCE_S = 120.0
+"""How long devices may take to come back after their supply was off."""
+
+_AGAIN_S = 5.0
 _MORE_S = 5.0
 """Beyond the deadline of its safe state a guard needs time to notice that the engine is gone, and to write."""
 
@@ -24,8 +29,8 @@ _MORE_S = 5.0
 @asynccontextmanager
 async def held(
     rig: Rig, state: Path, what: str, *, on_lost: Callable[[str], None], say: Callable[[str], None]
-) -> AsyncIterator[None]:
-    """Hold a rig of real devices, or of a world in another process.
+) -> AsyncIterator[bool]:
+    """Hold a rig of real devices, or of a world in another process; whether its supply was just off.
 
     A rig whose world is inside this process begins and ends with it: nothing is held.
 
@@ -43,7 +48,7 @@ async def held(
         DeviceLost: what makes it safe could not be reached.
     """
     if rig.emulated:
-        yield
+        yield False
         return
     folder = state_of(rig, state)
     stopped.check(folder)
@@ -54,7 +59,37 @@ async def held(
         await stack.enter_async_context(guarded(rig, folder, on_lost))
         if lease.abandoned is not None:
             await recover(rig, state, f"the rig was never given back by {lease.abandoned}", say)
-        yield
+        yield lease.abandoned is not None
+
+
+@asynccontextmanager
+async def patiently_open(
+    opened: Callable[[], AbstractAsyncContextManager[RigSession]], patience_s: float, say: Callable[[str], None]
+) -> AsyncIterator[RigSession]:
+    """Connect every device, again and again: after a start of the whole bench they come one by one.
+
+    Args:
+        opened: opens the rig.
+        patience_s: how long to go on trying.
+        say: told what is still missing.
+
+    Raises:
+        DeviceLost: some were still missing at the end.
+    """
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + patience_s
+    async with contextlib.AsyncExitStack() as stack:
+        while True:
+            try:
+                session = await stack.enter_async_context(opened())
+            except DeviceLost as error:
+                if loop.time() >= until_s:
+                    raise
+                say(f"{error}\nTrying again in {_AGAIN_S:g} s")
+            else:
+                break
+            await asyncio.sleep(_AGAIN_S)
+        yield session
 
 
 async def guard_gone(rig: Rig, folder: Path) -> None:

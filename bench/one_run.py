@@ -11,13 +11,16 @@ from typing import Any, Protocol
 
 from bench.clock import Clock, RealClock
 from bench.durable import StorageError
-from bench.engine import Engine, RunResult
+from bench.engine import Engine
 from bench.errors import BenchError
 from bench.events import Event
 from bench.evidence.bundle import BundleWriter
 from bench.evidence.keys import BenchKey
+from bench.evidence.manifest import INTERRUPTED
 from bench.evidence.redact import Redactor
 from bench.planner import Plan
+from bench.results import RunResult
+from bench.resume_bundle import Interrupted
 from bench.rig import RigSession, dut_summary
 from bench.runbook import Runbook
 from bench.verbs import Operator
@@ -76,8 +79,15 @@ class RigRunner:
         self.engine: Engine | None = None
         self.folder: Path | None = None
 
-    async def run(self, runbook: Runbook, plan: Plan, operator: Operator, reporter: Reporter) -> Finished:
-        """Carry a runbook out and seal its evidence.
+    async def run(
+        self,
+        runbook: Runbook,
+        plan: Plan,
+        operator: Operator,
+        reporter: Reporter,
+        interrupted: Interrupted | None = None,
+    ) -> Finished:
+        """Carry a runbook out, or what is left of a run that was interrupted, and seal its evidence.
 
         Cancelling it aborts the run: the safe state is reached and the evidence left unsealed.
 
@@ -85,13 +95,14 @@ class RigRunner:
             BenchError: evidence could not be written, or the bench itself failed.
         """
         session = self._session
-        writer = self._open(runbook)
+        writer = self._open(runbook, interrupted)
         unsubscribe = session.stream.subscribe(reporter.event)
         reporter.begin(plan, session.clock)
         began = session.clock.now()
         try:
-            session.stream.emit("engine", "run", self._header(runbook))
-            self.engine = Engine(session, runbook, operator=operator, barrier=writer.barrier)
+            session.stream.emit("engine", "run", self._header(runbook, interrupted))
+            earlier = interrupted.resumption if interrupted else None
+            self.engine = Engine(session, runbook, operator=operator, barrier=writer.barrier, resumption=earlier)
             self.folder = writer.path
             result = await self.engine.run()
         except BaseException:
@@ -107,7 +118,7 @@ class RigRunner:
         reporter.end(finished)
         return finished
 
-    def _open(self, runbook: Runbook) -> BundleWriter:
+    def _open(self, runbook: Runbook, interrupted: Interrupted | None) -> BundleWriter:
         """Begin a run's evidence, with the files that it is made from."""
         rig, writer = self._session.rig, self._new_bundle(runbook)
         try:
@@ -116,6 +127,8 @@ class RigRunner:
             for document in runbook.documents:
                 folder = "runbook" if document is runbook.documents[0] else "runbook/procedures"
                 writer.add(f"{folder}/{document.path.name}", document.text.encode())
+            for name, journal in interrupted.journals.items() if interrupted else ():
+                writer.add(f"{INTERRUPTED}/{name}", journal)
         except BenchError:
             # Nothing has happened yet that this would be evidence of.
             writer.abandon()
@@ -139,7 +152,7 @@ class RigRunner:
                     raise
         raise AssertionError("there is always another number")
 
-    def _header(self, runbook: Runbook) -> dict[str, Any]:
+    def _header(self, runbook: Runbook, interrupted: Interrupted | None) -> dict[str, Any]:
         session, rig = self._session, self._session.rig
         return {
             "state": "start",
@@ -152,6 +165,7 @@ class RigRunner:
             "users": {name: str(user.eui) for name, user in session.parties.users.items()},
             "seed": self._seed,
             "faults": list(self._faults),
+            **({"resumes": interrupted.reference} if interrupted else {}),
         }
 
 

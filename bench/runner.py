@@ -11,15 +11,17 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.clock import Clock, RealClock, VirtualClock
 from bench.errors import BenchError, UsageError
 from bench.evidence.keys import BenchKey
-from bench.holding import held
+from bench.holding import PATIENCE_S, held, patiently_open
 from bench.one_run import Finished, Reporter, RigRunner
 from bench.planner import Plan, plan
+from bench.resume_bundle import Interrupted, read_interrupted
 from bench.rig import open_rig
 from bench.rig_file import Rig, load_rig
 from bench.runbook import Runbook, find_runbook, load_runbook
@@ -96,10 +98,30 @@ def make_clock() -> Clock:
     return VirtualClock(loop) if isinstance(loop, VirtualLoop) else RealClock()
 
 
+def prepare_resumption(rig_path: Path, bundle: Path) -> tuple[Rig, list[tuple[Runbook, Plan]], Interrupted]:
+    """Read a rig and the evidence of a run that was killed on it, and plan the runbook again.
+
+    Raises:
+        UsageError: the run cannot be carried on; the error says why.
+    """
+    rig = load_rig(rig_path)
+    if rig.emulated:
+        raise UsageError("the run's emulated world was inside its process, and ended with it", where=str(bundle))
+    interrupted = read_interrupted(bundle, rig)
+    return rig, [(interrupted.runbook, plan(rig, interrupted.runbook))], interrupted
+
+
 async def run_all(
-    rig: Rig, planned: Sequence[tuple[Runbook, Plan]], options: RunOptions, operator: Operator, reporter: Reporter
+    rig: Rig,
+    planned: Sequence[tuple[Runbook, Plan]],
+    options: RunOptions,
+    operator: Operator,
+    reporter: Reporter,
+    interrupted: Interrupted | None = None,
 ) -> list[Finished]:
-    """Run runbooks on a rig. SIGINT and SIGTERM bring it to its safe state and end the whole.
+    """Run runbooks on a rig, the first of them from where it was interrupted, if it was.
+
+    SIGINT and SIGTERM bring it to its safe state and end the whole.
 
     Raises:
         BenchError: the rig could not be brought up, or evidence could not be written.
@@ -108,17 +130,19 @@ async def run_all(
     _check_out(options.out)
     key = bench_key(options.state)
     interrupt = _Interrupt()
+    opened = partial(open_rig, rig, make_clock(), seed=options.seed, faults=options.faults, state=options.state)
     with interrupt.handlers():
         async with (
-            held(rig, options.state, "run", on_lost=interrupt.stop, say=options.say),
-            open_rig(rig, make_clock(), seed=options.seed, faults=options.faults, state=options.state) as session,
+            held(rig, options.state, "run", on_lost=interrupt.stop, say=options.say) as was_off,
+            patiently_open(opened, PATIENCE_S if was_off else 0.0, options.say) as session,
         ):
             runs = RigRunner(session, options.out, key, seed=options.seed, faults=options.faults)
             interrupt.runs = runs
             for runbook, its_plan in planned:
                 if interrupt.came:
                     break
-                finished.append(await runs.run(runbook, its_plan, operator, reporter))
+                finished.append(await runs.run(runbook, its_plan, operator, reporter, interrupted))
+                interrupted = None
                 if not finished[-1].result.parked:
                     # Whatever comes next would be judged on a rig that is not as a run has to find it.
                     break
@@ -215,7 +239,12 @@ def as_json(item: Finished) -> dict[str, Any]:
 
 
 def execute(
-    rig: Rig, planned: Sequence[tuple[Runbook, Plan]], options: RunOptions, operator: Operator, reporter: Reporter
+    rig: Rig,
+    planned: Sequence[tuple[Runbook, Plan]],
+    options: RunOptions,
+    operator: Operator,
+    reporter: Reporter,
+    interrupted: Interrupted | None = None,
 ) -> list[Finished]:
     """`run_all` on a loop of its own.
 
@@ -224,6 +253,6 @@ def execute(
     """
     with asyncio.Runner(loop_factory=make_loop_factory(rig, options)) as runner:
         try:
-            return runner.run(run_all(rig, planned, options, operator, reporter))
+            return runner.run(run_all(rig, planned, options, operator, reporter, interrupted))
         except asyncio.CancelledError:
             raise BenchError("interrupted before a run began") from None

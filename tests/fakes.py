@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from bench.clock import Clock, VirtualClock
 from bench.device import AnyDriver, DeviceContext
-from bench.engine import Engine, RunResult
+from bench.engine import Engine
+from bench.results import RunResult
 from bench.events import Event, EventStream
 from bench.ledger import Ledger
 from bench.parties import Certificates, KeyPair, Parties, User

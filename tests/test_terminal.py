@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bench.clock import VirtualClock
-from bench.engine import RunResult
+from bench.results import RunResult
 from bench.errors import UsageError
 from bench.events import EventStream
 from bench.planner import Plan

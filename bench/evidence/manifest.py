@@ -27,6 +27,8 @@ SIGNATURE = "manifest.sig"
 PUBLIC_KEY = "key.pem"
 JOURNAL = "journal.jsonl"
 VERSIONS = "versions.json"
+INTERRUPTED = "interrupted"
+"""Folder of the journals of the runs that this one carries on with, each by its run's id."""
 
 UNLISTED = frozenset({MANIFEST, SIGNATURE, PUBLIC_KEY})
 """The files that a manifest cannot list: itself, and what its signature is checked with."""

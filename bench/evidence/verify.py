@@ -18,6 +18,7 @@ from bench.errors import BenchError
 from bench.evidence import captures
 from bench.evidence.keys import fingerprint, is_signed, load_public
 from bench.evidence.manifest import (
+    INTERRUPTED,
     JOURNAL,
     MANIFEST,
     PAYLOAD_TYPE,
@@ -28,7 +29,7 @@ from bench.evidence.manifest import (
     Manifest,
     read_signature,
 )
-from bench.journal import JournalError, Record
+from bench.journal import JournalCutShort, JournalError, Record
 from bench.journal_reader import JournalReader, read_journal
 from bench.zigbee.pcapng import read_packets
 
@@ -285,6 +286,7 @@ class _Check:
                 raise _Wrong(f"the {name} in {MANIFEST} is {claimed}, and that of {JOURNAL} is {true}")
         self._captures(manifest, reader.seal)
         _check_run(runs, manifest)
+        self._interrupted_runs(runs[0], {entry.path for entry in manifest.files})
         return bool(runs[0].data.get("emulated"))
 
     def _captures(self, manifest: Manifest, seal: Record) -> None:
@@ -306,6 +308,29 @@ class _Check:
                         pass
                 except BenchError as error:
                     raise _Wrong(f"{path} is no good capture: {error}") from error
+
+    def _interrupted_runs(self, start: Record, listed: set[str]) -> None:
+        """Check the journals of the runs that this one carries on with, each named in the start of the next."""
+        resumes, left = start.data.get("resumes"), {path for path in listed if path.startswith(f"{INTERRUPTED}/")}
+        while resumes is not None:
+            path = f"{INTERRUPTED}/{resumes.get('run')}.jsonl"
+            if path not in left:
+                raise _Wrong(f"{path} is missing, though the run carries on with it")
+            left.remove(path)
+            reader, before = read_journal(self._bundle / path), resumes
+            resumes = None
+            try:
+                for record in reader:
+                    if record.kind == "run" and record.data.get("state") == "start":
+                        resumes = record.data.get("resumes")
+            except JournalCutShort:
+                pass
+            except JournalError as error:
+                raise _Wrong(f"{path}: {error}") from error
+            if (reader.records, reader.head) != (before.get("records"), before.get("head")):
+                raise _Wrong(f"{path} is not the journal that the run carried on with")
+        if left:
+            raise _Wrong(f"{min(left)} is of no run that this one carries on with")
 
 
 def _check_run(runs: list[Record], manifest: Manifest) -> None:

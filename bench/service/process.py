@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bench.clock import RealClock
 from bench.errors import BenchError, DeviceLost, UnsafeError
-from bench.holding import guard_gone, held, recover
+from bench.holding import PATIENCE_S, guard_gone, held, patiently_open, recover
 from bench.lease import BEAT_S, Lease, holder_of
 from bench.one_run import RigRunner
-from bench.rig import RigSession, open_rig
+from bench.rig import open_rig
 from bench.rig_file import Rig, load_rig
 from bench.rig_state import state_of
 from bench.runner import bench_key
@@ -22,7 +23,6 @@ from bench.service.remote_server import listening_remotely
 from bench.service.server import EngineService, listening
 
 _LETTING_GO_S = 5.0
-_PATIENCE_S, _AGAIN_S = 120.0, 5.0
 
 
 def serve(rig_path: Path, out: Path, state: Path, say: Callable[[str], None]) -> None:
@@ -72,7 +72,8 @@ async def _serve(rig: Rig, out: Path, state: Path, say: Callable[[str], None]) -
     try:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(held(rig, state, "serve", on_lost=ending.on_lost, say=say))
-            session = await _bring_up(stack, rig, state, say)
+            opened = partial(open_rig, rig, RealClock(), state=state)
+            session = await stack.enter_async_context(patiently_open(opened, PATIENCE_S, say))
             service = ending.service = EngineService(session, RigRunner(session, out, bench_key(state)), folder)
             path = socket_path(folder)
             async with listening(service, path), listening_remotely(service, rig):
@@ -88,24 +89,6 @@ async def _serve(rig: Rig, out: Path, state: Path, say: Callable[[str], None]) -
             loop.remove_signal_handler(number)
     if ending.lost:
         raise BenchError(ending.lost)
-
-
-async def _bring_up(stack: contextlib.AsyncExitStack, rig: Rig, state: Path, say: Callable[[str], None]) -> RigSession:
-    """Connect every device, again and again: after a start of the whole bench they come one by one.
-
-    Raises:
-        DeviceLost: some were still missing after `_PATIENCE_S`.
-    """
-    loop = asyncio.get_running_loop()
-    until_s = loop.time() + _PATIENCE_S
-    while True:
-        try:
-            return await stack.enter_async_context(open_rig(rig, RealClock(), state=state))
-        except DeviceLost as error:
-            if loop.time() >= until_s:
-                raise
-            say(f"{error}\nTrying again in {_AGAIN_S:g} s; a rig that was made safe comes back by `hilbench rig park`")
-        await asyncio.sleep(_AGAIN_S)
 
 
 def take_over(rig_path: Path, state: Path) -> str:
