@@ -41,7 +41,7 @@ class Engine:
         session: the connected rig.
         runbook: what to do; it has been planned, so it is within the limits.
         operator: who answers its questions.
-        barrier: returns when all that was emitted is on disk; awaited after every step.
+        barrier: returns when all that was emitted is on disk; awaited before and after every step.
         resumption: what is left of a run of the same runbook that was interrupted, to be carried on.
 
     Attributes:
@@ -254,12 +254,14 @@ class Engine:
             )
             self._finish(given_up)
             return given_up
-        began = clock.now()
         self._session.stream.emit(
             "engine",
             "step",
             {"state": "start", "group": group, "path": placed.path, "name": placed.name, "as": step.user},
         )
+        # On disk before the first byte goes out: whoever carries on after a kill must know that the step had begun.
+        await self._barrier()
+        began = clock.now()
         watch = self._new_watch(step)
         watch.anchor("stimulus", began)
         summary, reason = "", ""

@@ -75,10 +75,12 @@ class TablePrinter:
         took_s = data["duration_ns"] / _NS
         verdict = self._paint(_MARKS[data["verdict"]], _COLOURS[data["verdict"]])
         group = _GROUPS.get(data["group"], data["group"])
+        at = "" if data.get("kept") else format_duration(ended_s - took_s)
         self._print(
-            f"  {format_duration(ended_s - took_s):>11}  {format_duration(took_s):>11}  {verdict}  {group:8}  "
-            f"{data['as'] or '':3}  {data['name']}"
+            f"  {at:>11}  {format_duration(took_s):>11}  {verdict}  {group:8}  {data['as'] or '':3}  {data['name']}"
         )
+        if data.get("kept"):
+            self._detail("before the interruption")
         if data["reason"] and data["verdict"] != Verdict.BLOCKED:
             self._detail(data["reason"])
         for what, latency_ns, uncertainty_ns in data["latencies"]:

@@ -11,10 +11,10 @@ from typing import Any, cast
 from bench.clock import Clock, VirtualClock
 from bench.device import AnyDriver, DeviceContext
 from bench.engine import Engine
-from bench.results import RunResult
 from bench.events import Event, EventStream
 from bench.ledger import Ledger
 from bench.parties import Certificates, KeyPair, Parties, User
+from bench.results import RunResult
 from bench.rig import RigSession
 from bench.rig_file import load_rig
 from bench.runbook import Runbook, load_runbook

@@ -46,15 +46,15 @@ async def test_a_run_passes_and_leaves_the_rig_parked(tmp_path: Path) -> None:
     assert [event.data["covers"] for event in bench.told("step", state="end")] == [["outage"], [], []]
 
 
-async def test_every_step_is_on_disk_before_the_next_begins(tmp_path: Path) -> None:
-    bench, seen = make_bench(tmp_path), list[int]()
+async def test_every_step_is_on_disk_before_it_acts_and_before_the_next_begins(tmp_path: Path) -> None:
+    bench, seen = make_bench(tmp_path), list[tuple[int, int]]()
 
     async def barrier() -> None:
         await asyncio.sleep(0.01)
-        seen.append(len(bench.told("step", state="start")))
+        seen.append((len(bench.told("step", state="start")), len(bench.told("step", state="end"))))
 
     await bench.run("steps: [{wait: 1 s}, {wait: 1 s}, {wait: 1 s}]\n", barrier=barrier)
-    assert seen == [1, 2, 3]
+    assert seen == [(1, 0), (1, 1), (2, 1), (2, 2), (3, 2), (3, 3)]
 
 
 async def test_after_a_failed_step_the_rest_is_blocked_and_teardown_still_runs(tmp_path: Path) -> None:

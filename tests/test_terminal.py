@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from bench.clock import VirtualClock
-from bench.results import RunResult
 from bench.errors import UsageError
 from bench.events import EventStream
 from bench.planner import Plan
+from bench.results import RunResult
 from bench.runner import Finished
 from bench.terminal import Silent, TablePrinter, TerminalOperator
 from bench.verdict import Verdict

@@ -1,0 +1,237 @@
+"""Kills engines at random moments, and carries on with their runs: `python -m tests.service.kills FOLDER COUNT SEED`.
+
+A process of its own, without threads, which forks an engine in an instant; the emulated world lives in another one,
+and each engine has a guard of its own, as on a bench. Prints one JSON line for each kill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from bench.capabilities import AcSource, Switch
+from bench.clock import RealClock
+from bench.evidence.verify import verify
+from bench.guard import last_report
+from bench.journal import JournalCutShort, JournalError, Record
+from bench.journal_reader import read_journal
+from bench.rig import open_rig
+from bench.rig_file import load_rig
+from bench.runner import RunOptions, execute, prepare, prepare_resumption
+from bench.terminal import Silent, TerminalOperator
+from tests.processes import emulating
+
+RUNBOOK = """
+runbook: killed
+title: Killed at a random moment, and carried on with
+setup:
+  - {step: S1, title: Close the relay, relay: {closed: yes}}
+steps:
+  - {step: "1", title: Healthy, measure: {quantity: voltage, between: [226 V, 234 V]}}
+  - {step: "2", title: Ask the DCC, repeatable: yes, as: IS, inventory: {device: esme, status: Commissioned}}
+  - {step: "3", title: Interrupt, repeatable: yes, supply: {interrupt: {for: 300 ms}}}
+  - {step: "4", title: Swell, repeatable: yes, supply: {swell: {to: 245 V, for: 200 ms}}}
+  - {step: "5", title: Wait, repeatable: yes, wait: 200 ms}
+  - step: "6"
+    title: Healthy again
+    repeatable: yes
+    measure: {quantity: voltage, between: [226 V, 234 V], settle: 200 ms}
+teardown:
+  - {step: T1, title: Nominal, repeatable: yes, supply: {set: 230 V}}
+"""
+STEPS = ["S1", "1", "2", "3", "4", "5", "6", "T1"]
+
+
+@dataclass
+class Kill:
+    """What became of one kill."""
+
+    after_s: float
+    lived: bool = False
+    finished: list[str] = field(default_factory=list)
+    safe: bool = True
+    resumed: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def prepare_rig(folder: Path) -> Path:
+    """The rig of the emulated world in another process, without the devices that take minutes to come back."""
+    path = folder / "rig" / "rig.yaml"
+    text = path.read_text()
+    for device in ("hub", "console", "sniffer"):
+        text = _without(text, device)
+    path.write_text(text.replace("drain: 30 s", "drain: 0 s"))
+    (folder / "killed.yaml").write_text(RUNBOOK)
+    return path
+
+
+def _without(text: str, device: str) -> str:
+    lines, kept, skipping = text.splitlines(keepends=True), [], False
+    for line in lines:
+        indented = len(line) - len(line.lstrip())
+        if skipping and (indented > 2 or not line.strip()):
+            continue
+        skipping = line.startswith(f"  {device}:")
+        if not skipping:
+            kept.append(line)
+    return "".join(kept)
+
+
+def fork(work: Callable[[], int]) -> int:
+    """Do some work in a child; its process id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        os.setsid()
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        code = work()
+    except BaseException as error:
+        print(f"child: {error!r}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(code)
+
+
+def run(folder: Path, out: Path) -> int:
+    """The engine, from the start."""
+    rig, planned = prepare(folder / "rig" / "rig.yaml", [str(folder / "killed.yaml")])
+    finished = execute(rig, planned, RunOptions(out, folder / "bench"), TerminalOperator(), Silent())
+    return finished[0].exit_code
+
+
+def carry_on(folder: Path, bundle: Path, out: Path) -> int:
+    """The engine, with what another one left."""
+    rig, planned, interrupted = prepare_resumption(folder / "rig" / "rig.yaml", bundle)
+    options = RunOptions(out, folder / "bench")
+    return execute(rig, planned, options, TerminalOperator(), Silent(), interrupted)[0].exit_code
+
+
+def steps_of(bundle: Path) -> list[tuple[str, str, bool]]:
+    """Label, verdict and whether it was kept, of every step that a journal says has ended."""
+    found: list[tuple[str, str, bool]] = []
+    for record in records_of(bundle):
+        if record.kind == "step" and record.data["state"] == "end":
+            name = record.data["name"].split()[0]
+            found.append((name, record.data["verdict"], bool(record.data.get("kept"))))
+    return found
+
+
+async def supply_of(folder: Path) -> tuple[bool, bool]:
+    """Whether the relay is closed and the output on."""
+    rig = load_rig(folder / "rig" / "rig.yaml")
+    async with open_rig(rig, RealClock(), state=folder / "looking", only={"relay", "source"}) as session:
+        closed = await session.capability(Switch).is_closed()
+        return closed, (await session.capability(AcSource).read_state()).output_on
+
+
+def one(folder: Path, number: int, after_s: float) -> Kill:
+    """Kill one engine, and carry on."""
+    kill, state = Kill(round(after_s, 4)), folder / "bench" / "emulated"
+    out, again = folder / "evidence" / str(number), folder / "evidence" / f"{number}-resumed"
+    (state / "guard.jsonl").unlink(missing_ok=True)
+    engine = fork(lambda: run(folder, out))
+    time.sleep(after_s)  # noqa: TID251 - this is a moment in the life of another process
+    ended, _ = os.waitpid(engine, os.WNOHANG)
+    if not ended:
+        os.kill(engine, signal.SIGKILL)
+        os.waitpid(engine, 0)
+    bundle = next(iter(sorted(out.iterdir())), None) if out.is_dir() else None
+    if ended or (bundle is not None and (bundle / "manifest.json").exists()):
+        kill.lived = True
+        return kill
+    if (state / "lease.json").exists():
+        _judge_guard(kill, folder, state)
+    if bundle is None or not (bundle / "journal.jsonl").exists():
+        return kill
+    _judge_rest(kill, folder, bundle, again)
+    return kill
+
+
+def _judge_guard(kill: Kill, folder: Path, state: Path) -> None:
+    """The guard must have made the rig safe within the deadline of the safe state."""
+    for _ in range(1500):
+        report = last_report(state)
+        if report is not None:
+            break
+        time.sleep(0.01)  # noqa: TID251 - another process
+    else:
+        # Killed between the lease and the guard's start: nothing was connected yet, so nothing was energised.
+        return
+    kill.safe = bool(report["confirmed"]) and asyncio.run(supply_of(folder)) == (False, False)
+    if not kill.safe:
+        kill.problems.append(f"not safe: {report}")
+
+
+def _judge_rest(kill: Kill, folder: Path, bundle: Path, again: Path) -> None:
+    try:
+        records = records_of(bundle)
+    except JournalError as error:
+        kill.problems.append(f"the chain is broken: {error}")
+        return
+    kill.finished = [name for name, _, _ in steps_of(bundle)]
+    if not any(record.kind == "run" for record in records):
+        return
+    kill.resumed = 1
+    child = fork(lambda: carry_on(folder, bundle, again))
+    _, status = os.waitpid(child, 0)
+    if os.waitstatus_to_exitcode(status) != 0:
+        kill.problems.append(f"carrying on ended with {os.waitstatus_to_exitcode(status)}")
+    resumed = next(iter(sorted(again.iterdir())), None) if again.is_dir() else None
+    if resumed is None:
+        kill.problems.append("carrying on left no evidence")
+        return
+    report = verify(resumed)
+    if report.problem:
+        kill.problems.append(f"the evidence is not good: {report.problem}")
+    after = steps_of(resumed)
+    if [(name, verdict) for name, verdict, _ in after] != [(name, "passed") for name in STEPS]:
+        kill.problems.append(f"it did not end as an unbroken run does: {after}")
+    lost = [name for name in kill.finished if name != "S1" and (name, "passed", True) not in after]
+    if lost:
+        kill.problems.append(f"what was finished was lost: {lost}")
+
+
+def records_of(bundle: Path) -> list[Record]:
+    """All whole records of a journal, which may be none; the last may have been cut short by the kill."""
+    records: list[Record] = []
+    if not (bundle / "journal.jsonl").stat().st_size:
+        return records
+    try:
+        for record in read_journal(bundle / "journal.jsonl"):
+            records.append(record)  # noqa: PERF402 - those before a torn one are kept
+    except JournalCutShort:
+        pass
+    return records
+
+
+def main(folder: Path, count: int, seed: int) -> None:
+    """Kill `count` engines, each at a random moment of the time that an unbroken run takes."""
+    moments = random.Random(seed)  # noqa: S311 - moments, not secrets
+    with emulating(folder):
+        prepare_rig(folder)
+        began_s = time.monotonic()  # noqa: TID251 - how long another process takes
+        _, status = os.waitpid(fork(lambda: run(folder, folder / "evidence" / "unbroken")), 0)
+        longest_s = time.monotonic() - began_s  # noqa: TID251 - as above
+        if status:
+            raise SystemExit("the unbroken run did not pass")
+        for number in range(count):
+            kill = one(folder, number, moments.uniform(0.0, longest_s))
+            print(json.dumps(asdict(kill)), flush=True)
+            if not kill.problems:
+                for name in (str(number), f"{number}-resumed"):
+                    shutil.rmtree(folder / "evidence" / name, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
