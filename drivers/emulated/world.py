@@ -24,6 +24,7 @@ from drivers.emulated.device import Anchor, EmulatedDevice, Surroundings, anchor
 from drivers.emulated.esme import Esme
 from drivers.emulated.faults import Fault, Faults
 from drivers.emulated.functions.activations import Activations
+from drivers.emulated.functions.load_control import LoadControl
 from drivers.emulated.functions.registry import equip
 from drivers.emulated.gsme import Gsme
 from drivers.emulated.han_devices import HanDevice
@@ -276,7 +277,7 @@ class World:
     def _han_device(self, dut: Dut) -> HanDevice:
         """A device behind the meter's load switch."""
         device, han = HanDevice(self.surroundings, dut, self._anchors(dut), self.esme.load), self.hub.han
-        self.hub.attach(device, sleepy=False, on_joined=lambda: None)
+        self.hub.attach(device, sleepy=False, on_joined=lambda: self.esme.function(LoadControl).refresh())
         device.on_han = lambda: han.is_member(device.eui)
         self.esme.load.subscribe(lambda _node: han.look(device.eui))
         return device

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from drivers.emulated.transforms.base import Wanted
 from drivers.emulated.transforms.registry import transform
 from tests.emulated.cells import HCALCS, MORE_DUTS
 from tests.emulated.test_memory import again
-from tests.emulated.worlds import ALL_USERS, ESME, Small, small_world
+from tests.emulated.worlds import ALL_USERS, CHF, ESME, Small, small_world
+
+CODE = "0123456789ABCDEF0123456789ABCDEF"
 
 EVERY_DAY = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -61,7 +64,7 @@ def entry(index: int, at: time, *, on: bool, days: tuple[str, ...] = EVERY_DAY, 
 async def test_a_load_is_on_for_its_time() -> None:
     with loads() as (small, control):
         switched: list[float] = []
-        control.on_switched = lambda: switched.append(control.watts)
+        control.on_power = switched.append
         await done(small, "7.5", index=2, duration=30)
         assert closed(await read(small)) == [2]
         await asyncio.sleep(29 * 60)
@@ -275,6 +278,37 @@ async def test_an_hcalcs_that_is_not_there_does_not_switch() -> None:
         await done(small, "7.5", index=2, duration=30)
         assert closed(await read(small)) == []
         assert [event[1:3] for event in control.events] == [(0x0211, 0), (0x0200, 2)]
+
+
+async def test_an_hcalcs_does_what_it_missed_when_it_joins() -> None:
+    schedule = {"alcshcalcs_connection_schedule": [entry(2, time(6), on=True)]}
+    devices = {"hcalcs": replace(MORE_DUTS["hcalcs"], install_code=CODE)}
+    with loads(more_duts=devices, inventory={"hcalcs": "Pending"}) as (small, control):
+        await done(small, "6.14.2", **schedule, switch_type_and_id=[{"index": 2, "hcalcs": HCALCS}])
+        assert not control.closed[2]
+        added = {"device_id": HCALCS, "install_code": CODE, "join_time_period": 600}
+        assert (await small.ask("IS", "8.11", CHF, added)).ok
+        await asyncio.sleep(60)
+        assert control.closed[2]
+        assert [event[1:3] for event in control.events[-2:]] == [(0x0201, 0), (0x0200, 1)]
+
+
+async def test_a_load_can_exceed_the_load_limit() -> None:
+    with loads() as (small, control):
+        limit = {
+            "load_limit_power_threshold": 2500,
+            "load_limit_period": 60,
+            "load_limit_restoration_period": 300,
+            "load_limit_supply_state": "Disable",
+        }
+        await done(small, "6.4.1", **limit)
+        await done(small, "7.5", index=1, duration=4)
+        await asyncio.sleep(90)
+        assert small.codes() == ["0x8F33"]
+        assert (control.closed[1], control.watts) == (True, 0.0)
+        await asyncio.sleep(600)
+        assert small.codes() == ["0x8F33", "0x8F34"]
+        assert not control.closed[1]
 
 
 async def test_switches_go_on_after_a_restart_of_the_world() -> None:

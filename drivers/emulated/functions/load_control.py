@@ -14,9 +14,11 @@ from bench.gbcs.times import ZIGBEE_EPOCH
 from bench.parties import DeviceType
 from drivers.emulated.commands import Action, Refused, Values
 from drivers.emulated.device import EmulatedDevice, to_utc_ns
+from drivers.emulated.esme import Esme
 from drivers.emulated.functions.activations import Activations
 from drivers.emulated.functions.base import Function
 from drivers.emulated.functions.electricity_settings import ElectricitySettings
+from drivers.emulated.functions.load_limit import LoadLimit
 from drivers.emulated.functions.load_switch import LoadSwitch
 from drivers.emulated.functions.switch_calendar import Calendar
 from drivers.emulated.schedule import Timer
@@ -36,7 +38,7 @@ _MOST_EVENTS, _MOST_BOOSTS = 100, 25
 _BOOST_MIN = (15, 30, 45, 60)
 _LIMIT_S = 1799
 _HAN_S = 1.0
-_AGAIN_S = 60.0
+_AGAIN_S, _LOOK_S = 60.0, 3600.0
 _CODES = {word: code for code, word in ACTIONS.items()}
 _CALENDAR_CODES = {word == "close": code for code, word in CALENDAR_ACTIONS.items()}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,7 +53,8 @@ class LoadControl(Function):
 
     A switch follows a command for as long as that lasts, else a boost, else the calendar, whose times come later by
     the randomised offset; without any of them it is open. A meter that is off looks at its switches within a minute
-    after it has booted. No event or alert code for a switch is published: what is done is told in the switch event log.
+    after it has booted, and one whose clock was set within an hour. What the loads draw counts for the load limit. No
+    event or alert code for a switch is published: what is done is told in the switch event log.
 
     Attributes:
         labels: by number.
@@ -63,7 +66,7 @@ class LoadControl(Function):
         boosts: boosts that are over: their starts and ends.
         closed: by number.
         events: the switch event log.
-        on_switched: called whenever what is behind the switches draws more or less power.
+        on_power: told the watts that the loads draw whenever these change; the load limit, unless it is replaced.
     """
 
     remembers: ClassVar[tuple[str, ...]] = (
@@ -89,8 +92,10 @@ class LoadControl(Function):
         self.boosts: tuple[tuple[datetime, datetime], ...] = ()
         self.closed = dict.fromkeys(SWITCHES, False)
         self.events: tuple[Event, ...] = ()
-        self.on_switched: Callable[[], None] = lambda: None
-        self._wanted: dict[int, bool] = {}
+        self.on_power: Callable[[float], None] = lambda watts: device.function(LoadLimit).power_is(watts)
+        self._drawn_w = 0.0
+        # None where an HCALCS did not do what was wanted.
+        self._wanted: dict[int, bool | None] = {}
         self._timer: Timer | None = None
 
     @property
@@ -112,13 +117,22 @@ class LoadControl(Function):
 
     @property
     def watts(self) -> float:
-        """What all that is switched on draws."""
-        return LOAD_W * sum(self.closed.values())
+        """What all that is switched on draws; nothing while the premises have no supply."""
+        fed = isinstance(self.device, Esme) and self.device.load.volts >= self.world.spec.brown_out
+        return LOAD_W * sum(self.closed.values()) if fed else 0.0
 
     def start(self) -> None:
         """Begin to follow the calendar."""
+        assert isinstance(self.device, Esme)
         self._wanted = dict(self.closed)
+        self.device.load.subscribe(lambda _node: self._supply_changed())
+        self._tell_power()
         self.refresh()
+
+    def _supply_changed(self) -> None:
+        self._tell_power()
+        if None in self._wanted.values():
+            self.refresh()
 
     def press_boost(self, minutes: int) -> None:
         """Close the switches of the boost button for some time; 0 ends a boost (SMETS 5.26).
@@ -173,7 +187,7 @@ class LoadControl(Function):
             moments.append(following + self._offset)
         if moments := [moment for moment in moments if moment > now]:
             delay_s = (to_utc_ns(min(moments)) - self.device.clock.utc_ns()) / 1e9
-            self._timer = self.world.schedule.after(max(0.0, delay_s), self.refresh)
+            self._timer = self.world.schedule.after(min(max(0.0, delay_s), _LOOK_S), self.refresh)
 
     def _drive(self, number: int, closed: bool, action: int) -> None:
         """Move a contact, of the ESME or of an HCALCS, which answers a moment later."""
@@ -194,12 +208,18 @@ class LoadControl(Function):
                 done = each.function(LoadSwitch).switch(closed)
         if done:
             self._moved(number, closed)
+        else:
+            self._wanted[number] = None
         self._log(self.device.clock.utc(), number << 8, _DONE if done else _NOT_DONE, sent)
 
     def _moved(self, number: int, closed: bool) -> None:
-        if self.closed[number] is not closed:
-            self.closed[number] = closed
-            self.on_switched()
+        self.closed[number] = closed
+        self._tell_power()
+
+    def _tell_power(self) -> None:
+        if self.watts != self._drawn_w:
+            self._drawn_w = self.watts
+            self.on_power(self._drawn_w)
 
     def _log(self, moment: datetime, selector: int, outcome: int, sent: int) -> None:
         self.events = (*self.events, (moment, selector, outcome, sent))[-_MOST_EVENTS:]

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from bench.gbcs.load_control_fields import CONTROLLER, LEVEL_FLAG, SpecialDay, SwitchingTime
 
-_A_YEAR_DAYS = 366
+_A_YEAR_DAYS = 368  # with the days at both of its ends
 _CLOSES = (0x01, 0x11)
 _FULL_LEVEL = 100
 _DAY = timedelta(days=1)
@@ -43,17 +43,18 @@ class Calendar:
         found = [
             (datetime.combine(day, row.at, UTC), row.selector)
             for row in self.times
-            if _applies(row, day, special) and row.begins.near(day) <= _parts(day) <= row.ends.near(day)
+            if _applies(row, day, special) and _in_period(row, day)
         ]
         return sorted(found, key=lambda each: each[0])
 
     def closed(self, switch: int, at: datetime) -> bool | None:
         """Whether a switch is closed at a moment; None where nothing was done to it for a year."""
-        for day in self._days(at.date(), -1):
-            for moment, selector in reversed(self.on(day)):
-                number, closed = meaning(selector)
-                if number == switch and moment <= at:
-                    return closed
+        own = tuple(row for row in self.times if meaning(row.selector)[0] == switch)
+        calendar = Calendar(own, self.special_days)
+        for day in calendar._days(at.date(), -1):
+            for moment, selector in reversed(calendar.on(day)):
+                if moment <= at:
+                    return meaning(selector)[1]
         return None
 
     def next(self, after: datetime) -> datetime | None:
@@ -74,5 +75,9 @@ def _applies(row: SwitchingTime, day: date, special: Sequence[int]) -> bool:
     return row.weekdays[day.weekday()]
 
 
-def _parts(day: date) -> tuple[int, int, int]:
-    return day.year, day.month, day.day
+def _in_period(row: SwitchingTime, day: date) -> bool:
+    """Whether a day lies in the period of a switching time; one of every year may go beyond the end of the year."""
+    now, begins, ends = (day.year, day.month, day.day), row.begins.near(day), row.ends.near(day)
+    if begins > ends and row.begins.year is row.ends.year is None:
+        return now >= begins or now <= ends
+    return begins <= now <= ends
