@@ -42,20 +42,18 @@ def _seconds(value: int) -> datetime | None:
     return times.decode_zigbee(value.to_bytes(4, "big"))
 
 
-def log(name: str, *columns: Tag) -> Field:
-    """Return a log: a compact array of rows, each a time and then `columns`: unsigned numbers or octet-strings.
+Column = Tag | tuple[Tag, int]
+"""A column of a log: a number or an octet-string, or an array of so many numbers."""
 
-    The value is a tuple of rows, each a tuple of a datetime, numbers and bytes. How an empty log is returned is not
-    published: no data, no elements and no bytes are all read as empty.
+
+def log(name: str, *columns: Column) -> Field:
+    """Return a log: a compact array of rows, each a time and then `columns`.
+
+    The value is a tuple of rows, each a tuple of a datetime, numbers, bytes and tuples of numbers. How an empty log is
+    returned is not published: no data, no elements and no bytes are all read as empty.
     """
-    description = bytes([Tag.STRUCTURE, 1 + len(columns), Tag.UINT32, *columns])
-
-    def write_cell(value: Any, column: Tag) -> bytes:
-        if column is Tag.OCTET_STRING:
-            octets = use_case.octets({name: value}, name)
-            return encode_length(len(octets)) + octets
-        size = _SIZES[column]
-        return use_case.integer({name: value}, name, (1 << 8 * size) - 1).to_bytes(size, "big")
+    described = b"".join(_description(column) for column in columns)
+    description = bytes([Tag.STRUCTURE, 1 + len(columns), Tag.UINT32]) + described
 
     def write(values: Values) -> Data:
         rows = b""
@@ -63,7 +61,7 @@ def log(name: str, *columns: Tag) -> Field:
             if len(row) != 1 + len(columns):
                 raise GbcsError(f"a row of {name} has {len(row)} columns", expected=str(1 + len(columns)))
             rows += times.encode_zigbee(use_case.moment({name: row[0]}, name))
-            rows += b"".join(write_cell(cell, column) for cell, column in zip(row[1:], columns, strict=True))
+            rows += b"".join(_write_cell(name, cell, column) for cell, column in zip(row[1:], columns, strict=True))
         return Data(Tag.COMPACT_ARRAY, description + encode_length(len(rows)) + rows)
 
     def read(data: Data) -> dict[str, Any]:
@@ -77,15 +75,61 @@ def log(name: str, *columns: Tag) -> Field:
         rows = []
         while reader.remaining:
             row: list[Any] = [times.decode_zigbee(reader.take(4, "time"))]
-            for column in columns:
-                if column is Tag.OCTET_STRING:
-                    row.append(reader.take(reader.length(f"length in {name}"), name))
-                else:
-                    row.append(reader.uint(_SIZES[column], name))
+            row += [_read_cell(name, reader, column) for column in columns]
             rows.append(tuple(row))
         return {name: tuple(rows)}
 
     return Field((name,), write, read)
+
+
+def _description(column: Column) -> bytes:
+    if isinstance(column, Tag):
+        return bytes([column])
+    kind, count = column
+    return bytes([Tag.ARRAY]) + count.to_bytes(2, "big") + bytes([kind])
+
+
+def _write_cell(name: str, value: Any, column: Column) -> bytes:
+    if not isinstance(column, Tag):
+        kind, count = column
+        if not isinstance(value, tuple) or len(value) != count:
+            raise GbcsError(f"a cell of {name} is {value!r}", expected=f"a tuple of {count} numbers")
+        return b"".join(_write_cell(name, each, kind) for each in value)
+    if column is Tag.OCTET_STRING:
+        octets = use_case.octets({name: value}, name)
+        return encode_length(len(octets)) + octets
+    if column is Tag.INT32:
+        if isinstance(value, bool) or not isinstance(value, int) or not -(1 << 31) <= value < 1 << 31:
+            raise GbcsError(f"a cell of {name} is {value!r}", expected="a whole number of 32 bits with its sign")
+        return value.to_bytes(4, "big", signed=True)
+    size = _SIZES[column]
+    return use_case.integer({name: value}, name, (1 << 8 * size) - 1).to_bytes(size, "big")
+
+
+def _read_cell(name: str, reader: Reader, column: Column) -> Any:
+    if not isinstance(column, Tag):
+        kind, count = column
+        return tuple(_read_cell(name, reader, kind) for _ in range(count))
+    if column is Tag.OCTET_STRING:
+        return reader.take(reader.length(f"length in {name}"), name)
+    if column is Tag.INT32:
+        return int.from_bytes(reader.take(4, name), "big", signed=True)
+    return reader.uint(_SIZES[column], name)
+
+
+def together(*fields: Field) -> Field:
+    """Return the structure that the attributes make which a data protection object returns."""
+
+    def read(data: Data) -> dict[str, Any]:
+        parts = data.value
+        if data.tag is not Tag.STRUCTURE or not isinstance(parts, tuple) or len(parts) != len(fields):
+            raise GbcsError(f"the attributes are {data.tag.name.lower()}", expected=f"a structure of {len(fields)}")
+        return {
+            name: each for field, part in zip(fields, parts, strict=True) for name, each in field.read(part).items()
+        }
+
+    names = tuple(name for field in fields for name in field.names)
+    return Field(names, lambda values: Data(Tag.STRUCTURE, tuple(field.write(values) for field in fields)), read)
 
 
 def anything(name: str) -> Field:

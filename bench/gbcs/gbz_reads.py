@@ -18,6 +18,8 @@ _OCTET_STRING, _CHARACTER_STRING = 0x41, 0x42
 _SIZES = {0x18: 1, 0x19: 2, 0x20: 1, 0x21: 2, 0x22: 3, 0x23: 4, 0x25: 6, 0x30: 1}  # bitmaps, unsigned, enumeration
 _FROM_SERVER = 0x19  # and no default response to it
 _PUBLISH_EVENT_LOG = 0x01
+_COPY = 3  # between the number of a log and that of a GPF's copy of the same log of its GSME
+_NOT_FOUND = 0x8B
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,29 +127,48 @@ class ReadAttributes(GbzUseCase):
 class ReadEventLog(GbzUseCase):
     """Read the events of a log from `log_from` to `log_to`: CS10a, CS10b.
 
-    The response has `matching_events`, their number as the device states it, and `events`: a tuple of log number,
-    code, time and data. A log without such events is refused with ZCL status 8B.
+    With `copy_of_gsme` a GPF is asked for its copy of the meter's log. The response has `matching_events`, their
+    number as the device states it, and `events`: a tuple of log number, code, time and data. An empty log is no error:
+    it is answered by a ZCL default response with status 8B.
 
     Attributes:
-        which: log id and event control, as they stand in the command.
+        which: event control and log id of the device's own log, as they stand in the command.
     """
 
     which: int
     cluster: int = _EVENTS
     frame_control: int = 0x01
     command: int = 0x00
-    names: tuple[str, ...] = ("log_from", "log_to")
+    names: tuple[str, ...] = ("log_from", "log_to", "copy_of_gsme")
     returned: tuple[str, ...] = ("matching_events", "events")
 
     def _write(self, params: Values) -> bytes:
-        limits = (times.encode_zigbee(use_case.moment(params, name))[::-1] for name in self.names)
-        return bytes([self.which, 0, 0]) + b"".join(limits) + bytes(3)
+        which = self.which + (_COPY if params.get("copy_of_gsme") else 0)
+        limits = (times.encode_zigbee(use_case.moment(params, name))[::-1] for name in ("log_from", "log_to"))
+        return bytes([which, 0, 0]) + b"".join(limits) + bytes(3)
 
     def _read(self, reader: Reader) -> dict[str, Any]:
-        reader.literal(bytes([self.which, 0, 0]), "log and event id")
-        limits = {name: times.decode_zigbee(reader.take(4, name)[::-1]) for name in self.names}
+        which = reader.uint(1, "log")
+        if which not in (self.which, self.which + _COPY):
+            raise GbcsError(f"the log is {which:02X}", expected=f"{self.which:02X} or {self.which + _COPY:02X}")
+        reader.literal(bytes(2), "event id")
+        limits = {name: times.decode_zigbee(reader.take(4, name)[::-1]) for name in ("log_from", "log_to")}
         reader.literal(bytes(3), "number of events and offset")
-        return limits
+        return limits if which == self.which else {**limits, "copy_of_gsme": True}
+
+    def encode_response(self, values: Values, *, originator_counter: int, ok: bool = True) -> bytes:
+        """Write the events; none are a default response that says so."""
+        if ok and not values.get("events"):
+            use_case.check_names(values, self.returned, f"{self.name} response")
+            return gbz.encode_components(self._default(_NOT_FOUND))
+        return super(ReadEventLog, self).encode_response(values, originator_counter=originator_counter, ok=ok)
+
+    def decode_response(self, content: bytes) -> Response:
+        """Read the events."""
+        response = super(ReadEventLog, self).decode_response(content)
+        if response.ok or response.values.get("status") != _NOT_FOUND:
+            return response
+        return Response(True, {"matching_events": 0, "events": ()}, "success; the log holds no such event")
 
     def _good(self, values: Values) -> Component:
         count = use_case.integer(
@@ -193,12 +214,12 @@ def _read(message_code: int, name: str, reference: str, *attributes: Attribute) 
     )
 
 
-def _log(message_code: int, name: str, which: int) -> ReadEventLog:
+def _log(message_code: int, name: str, which: int, device_type: str = "GSME") -> ReadEventLog:
     return ReadEventLog(
         message_code=message_code,
         name=name,
         service_references=("6.13",),
-        device_type="GSME",
+        device_type=device_type,
         critical=False,
         response_signed=False,
         which=which,
@@ -216,5 +237,7 @@ USE_CASES: tuple[GbzUseCase, ...] = (
     _read(0x0084, "GCS38", "11.2", Attribute("firmware_version", 0x0206, _OCTET_STRING)),
     _log(0x0014, "CS10a", 0x13),
     _log(0x00A1, "CS10b", 0x04),
+    _log(0x0014, "CS10a", 0x13, "GPF"),
+    _log(0x00A1, "CS10b", 0x04, "GPF"),
 )
 """The valve's state and the battery, the firmware version, the event log and the security log."""

@@ -76,6 +76,17 @@ READS = (
 switch's state and value; an amount of credit. DBCH03 is published as a refusal only."""
 
 
+def _clear(message_code: int, name: str, obis: str) -> DlmsUseCase:
+    return _use_case(message_code, name, "3.3", Item(Verb.ACTION, Target(_PROFILE, obis, 1), _ZERO, label="clear"))
+
+
+CLEARS = (
+    _clear(0x0024, "ECS15a", "0-0:99.98.0.255"),
+    _clear(0x00C1, "ECS15c", "0-17:99.98.2.255"),
+)
+"""Logs that can be cleared from afar: of events and of load control switches, never of security events."""
+
+
 def _behaviours(message_code: int, name: str, obis: str, field: str) -> DlmsUseCase:
     item = Item(Verb.SET, Target(_DATA, obis, 2), bits(field, _BEHAVIOURS))
     return _use_case(message_code, name, "6.22", item)
@@ -144,4 +155,4 @@ SETTINGS = (
 """What is reset or set. The load limit takes effect at one time for all its parts; its supply flag 0 is
 published for "disable"."""
 
-USE_CASES: tuple[DlmsUseCase, ...] = (*READS, *BEHAVIOURS, *SETTINGS)
+USE_CASES: tuple[DlmsUseCase, ...] = (*READS, *CLEARS, *BEHAVIOURS, *SETTINGS)

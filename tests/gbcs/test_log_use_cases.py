@@ -78,7 +78,12 @@ RESPONSES: list[tuple[str, Response, str]] = [
         Response(True, {"matching_events": 1, "events": ((4, 0x8F0C, AT, b"\x09"),)}, "success"),
         "0109 01 01 0709 0011 19 00 01 0100 00 01 00 04 0C8F D7ED3631 01 09",
     ),
-    ("CS10a", Response(False, {"status": 0x8B}, "ZCL status 8B"), "0109 01 01 0709 0005 08 00 0B 00 8B"),
+    (
+        "CS10a",
+        Response(True, {"matching_events": 0, "events": ()}, "success; the log holds no such event"),
+        "0109 01 01 0709 0005 08 00 0B 00 8B",
+    ),
+    ("CS10a", Response(False, {"status": 0xC0}, "ZCL status C0"), "0109 01 01 0709 0005 08 00 0B 00 C0"),
     (
         "GCS38",
         Response(True, {"firmware_version": b"\x01\x23\xab\xcd"}, "success"),

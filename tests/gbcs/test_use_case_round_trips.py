@@ -85,9 +85,10 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "firmware_version": st.binary(min_size=4, max_size=4),
     "joined_devices": st.lists(st.tuples(EUIS, st.sampled_from(["GSME", "GPF", "PPMID"])), max_size=3).map(tuple),
     "matching_events": UINT16,
-    "events": st.lists(st.tuples(st.integers(0, 0xFF), UINT16, MOMENTS, st.binary(max_size=200)), max_size=10).map(
-        tuple
-    ),
+    "copy_of_gsme": st.just(True),
+    "events": st.lists(
+        st.tuples(st.integers(0, 0xFF), UINT16, MOMENTS, st.binary(max_size=200)), min_size=1, max_size=10
+    ).map(tuple),
     "certificate": CERTIFICATES,
     "authorising_cell": CELLS,
     "floor_counter": st.integers(0, 2**64 - 1),
