@@ -18,6 +18,8 @@ from drivers.emulated.identities import RemotePartyRole
 if TYPE_CHECKING:
     from drivers.emulated.device import Anchor, EmulatedDevice
 
+_UNAUTHORISED = 0x8F3E
+
 Values = Mapping[str, Any]
 Action = Callable[[Values], Values]
 """Takes the parameters of a command and returns the values of its response, or raises `Refused`."""
@@ -49,12 +51,16 @@ def respond(device: EmulatedDevice, raw: bytes) -> bytes | None:
             return None
         sender = _sender(device, command, use_case)
         if sender is None:
+            if command.recipient == device.eui:
+                device.happens(_UNAUTHORISED)
             return None
         params = use_case.decode_command(command.content)
     except CodecError:
         return None
     device.command, device.sender = command, sender
     ok, values = _carry_out(device, use_case, params)
+    for listener in tuple(device.on_command):
+        listener(use_case, ok)
     response = use_case.build_response(command, values, ok=ok, device_time=device.clock.utc())
     if use_case.protected:
         reader = _reader(command, sender)

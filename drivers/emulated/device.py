@@ -164,6 +164,8 @@ class EmulatedDevice(ABC):
         neighbours: the other devices of the world.
         firmware: version of the firmware in execution, eight hexadecimal digits.
         wants_alert: whether an alert code is to be sent, as the device is configured.
+        on_event: told of everything that happens which has an alert code, whether that is sent or not.
+        on_command: told of every command that it has answered, and whether it did what was asked.
         command: what it is carrying out, or has carried out last; None before the first.
         sender: whose command that is.
     """
@@ -190,6 +192,8 @@ class EmulatedDevice(ABC):
         self.neighbours: tuple[EmulatedDevice, ...] = ()
         self.firmware = dut.firmware or _FIRST_FIRMWARE
         self.wants_alert: Callable[[int], bool] = lambda code: True
+        self.on_event: list[Callable[[int, Specific], None]] = []
+        self.on_command: list[Callable[[UseCase, bool], None]] = []
         self.command: Message | None = None
         self.sender: Anchor | None = None
         self._functions: dict[type[Function], Function] = {}
@@ -271,8 +275,14 @@ class EmulatedDevice(ABC):
         self._counter += 1
         return self._counter
 
+    def happens(self, code: int, specific: Specific = b"") -> None:
+        """Take note of something that has an alert code; nobody is told."""
+        for listener in tuple(self.on_event):
+            listener(code, specific)
+
     def raise_alert(self, code: int, specific: Specific = b"", *, to: Anchor | None = None) -> None:
         """Say something, as the faults allow: to whom the catalogue of alerts says, or to somebody in particular."""
+        self.happens(code, specific)
         faults, schedule = self.world.faults, self.world.schedule
         name = canonical_code(f"{code:04X}")
         if not self.wants_alert(code) or faults.find("alert-never", name):

@@ -346,7 +346,7 @@ def _decoded(payload: bytes) -> Response:
     use_case = use_case_for(message.message_code)
     if use_case is None:
         raise Unanswered(f"message code {message.message_code:04X} is not decoded")
-    return use_case.decode_response(message.content)
+    return use_case.outcome(message.content)
 
 
 def _check(response: Response) -> None:

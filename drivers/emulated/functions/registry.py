@@ -8,9 +8,11 @@ from bench.parties import DeviceType
 from drivers.emulated.device import EmulatedDevice
 from drivers.emulated.functions import (
     configuration,
+    event_log,
     firmware,
     hub,
     load_control,
+    logs,
     payment,
     readings,
     security,
@@ -28,6 +30,8 @@ _AREAS: tuple[Mapping[DeviceType, tuple[type[Function], ...]], ...] = (
     security.FUNCTIONS,
     hub.FUNCTIONS,
     firmware.FUNCTIONS,
+    event_log.FUNCTIONS,
+    logs.FUNCTIONS,
 )
 
 

@@ -10,6 +10,7 @@ from drivers.emulated.transforms import (
     hub,
     installation,
     load_control,
+    log,
     payment,
     readings,
     security,
@@ -28,6 +29,7 @@ _AREAS: tuple[Mapping[str, Transform], ...] = (
     security.TRANSFORMS,
     hub.TRANSFORMS,
     firmware.TRANSFORMS,
+    log.TRANSFORMS,
 )
 TRANSFORMS: Mapping[str, Transform] = {variant: each for area in _AREAS for variant, each in area.items()}
 """By Service Reference Variant."""
