@@ -25,14 +25,15 @@ from bench.gbcs.use_case import Response, UseCase, Values
 
 NETWORK_INTERVAL_S, NETWORK_SAMPLES = 360, 41
 """The network data log: what is consumed in six minutes, for four hours (GCS18, GCS31)."""
-DAYS = 731
-"""The most that a daily consumption log holds."""
+DAYS, DAY_S = 731, 86_400
+"""The daily consumption log: how many days it holds at most, and what a day is."""
 
 _METERING, _EVENTS = 0x0702, 0x0709
 _TO_SERVER, _FROM_SERVER, _PUBLISHED = 0x01, 0x09, 0x19
 _EVENT_LOG, _CLEARED = 0x03, 0x08
 _DAILY, _NETWORK, _NO_SAMPLES = 0x0001, 0x0002, 0xFFFF
 _DELIVERED = 0
+_A_DAY = 0xFFFF  # as an interval: a day has more seconds than fit
 _EARLIEST = 1
 
 
@@ -161,7 +162,8 @@ class ReadSamples(GbzUseCase):
 
     def _good(self, values: Values) -> Component:
         samples = values["samples"]
-        head = moment_to(values, "first_sample") + bytes([_DELIVERED]) + uint_to(values, "interval_s", 2)
+        interval = {**values, "interval_s": _A_DAY if values.get("interval_s") == DAY_S else values.get("interval_s")}
+        head = moment_to(values, "first_sample") + bytes([_DELIVERED]) + uint_to(interval, "interval_s", 2)
         written = b"".join(uint_to({"sample": each}, "sample", 3) for each in samples)
         payload = self.sample_id.to_bytes(2, "little") + head + len(samples).to_bytes(2, "little") + written
         return Component(self.cluster, self.answers, 0x07, payload)
@@ -173,10 +175,11 @@ class ReadSamples(GbzUseCase):
         reader.literal(self.sample_id.to_bytes(2, "little"), "sample id")
         first = moment_from(reader, "first sample")
         reader.literal(bytes([_DELIVERED]), "sample type")
-        interval_s = uint_from(reader, 2, "interval")
+        interval = uint_from(reader, 2, "interval")
         count = uint_from(reader, 2, "number of samples")
         samples = tuple(uint_from(reader, 3, "sample") for _ in range(count))
         reader.finish("the samples")
+        interval_s = DAY_S if interval == _A_DAY else interval
         return Response(True, {"first_sample": first, "interval_s": interval_s, "samples": samples}, "success")
 
 

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
+from bench.gbcs import catalogue
 from bench.gbcs.alerts import FUTURE_DATED_DONE, FutureDatedAction, Specific
 from bench.gbcs.gbz_snapshots import END_OF_BILLING_PERIOD, GENERAL, MODE_OR_TARIFF_CHANGED
-from bench.gbcs.log_gas_use_cases import DAYS, NETWORK_INTERVAL_S, NETWORK_SAMPLES
-from bench.gbcs.use_cases import UseCase, use_case_for
+from bench.gbcs.log_gas_use_cases import DAY_S, DAYS, NETWORK_INTERVAL_S, NETWORK_SAMPLES
+from bench.gbcs.use_cases import UseCase
 from bench.parties import DeviceType
 from drivers.emulated.commands import Action, Refused, Values
 from drivers.emulated.device import EmulatedDevice, to_utc_ns
@@ -28,7 +29,6 @@ MOST_BILLS, MOST_DAYS = 12, 31
 """A billing log holds so many rows, a daily read log so many (SMETS 4.6.5, 5.7.5)."""
 
 _CHANGES = frozenset(("1.1.1", "1.1.2", "1.6", "6.23"))
-_DAY_S = 86_400
 _MOST_24_BITS = 0xFFFFFF
 
 Row = tuple[Any, ...]
@@ -38,7 +38,7 @@ class RegisterLogs(Function):
     """What both meters do: they take their registers down every midnight, at the times of billing, and on changes.
 
     The times are UTC of the meter's own clock. A meter that is off when a row is due writes it all the same: its
-    registers stand still. While the world is stopped nothing is written. A change of tariff, payment mode or supplier
+    registers stand still. A change of tariff, payment mode or supplier
     is taken down when the command is carried out, or when it takes effect if it has a date.
 
     Attributes:
@@ -47,10 +47,11 @@ class RegisterLogs(Function):
         days: what was taken down at midnight.
         consumption: of each day, the midnight at its end and what was consumed.
         at_midnight: all that had been consumed by the last midnight, or when the meter began.
+        due: when something is taken down next.
         read_money: says what the meter knows of credit and debts.
     """
 
-    remembers: ClassVar[tuple[str, ...]] = ("bills", "changes", "days", "consumption", "at_midnight")
+    remembers: ClassVar[tuple[str, ...]] = ("bills", "changes", "days", "consumption", "at_midnight", "due")
 
     def __init__(self, device: EmulatedDevice) -> None:
         super().__init__(device)
@@ -59,38 +60,45 @@ class RegisterLogs(Function):
         self.days: tuple[Row, ...] = ()
         self.consumption: tuple[tuple[datetime, int], ...] = ()
         self.at_midnight: int | None = None
+        self.due: datetime | None = None
         self.read_money: Callable[[], Money] = Money
         self._timer: Timer | None = None
         device.on_command.append(self._commanded)
         device.on_event.append(self._happened)
 
     def start(self) -> None:
-        """Wait for what comes first: midnight or the time of billing."""
+        """Take down what fell due while the world was stopped, and wait for what comes next."""
         if self.at_midnight is None:
             self.at_midnight = self._total()
         self.plan()
 
     def plan(self) -> None:
-        """Look at the calendar again, which may have changed."""
+        """Take down what is due, and look at the calendar again, which may have changed."""
         if self._timer is not None:
             self._timer.cancel()
         now = self.device.clock.utc()
-        midnight, billing = next_midnight(now), self._next_billing(now)
-        due = midnight if billing is None else min(midnight, billing)
-        delay_s = (to_utc_ns(due) - self.device.clock.utc_ns()) / 1e9
-        act = partial(self._act, due, due == midnight, due == billing)
-        self._timer = self.world.schedule.after(max(0.0, delay_s), act)
+        if self.due is not None:
+            due = max(self.due, now - timedelta(days=DAYS))
+            while due <= now:
+                self._take_down(due)
+                due = self._following(due)
+        self.due = self._following(now)
+        delay_s = (to_utc_ns(self.due) - self.device.clock.utc_ns()) / 1e9
+        self._timer = self.world.schedule.after(max(0.0, delay_s), self.plan)
 
-    def _act(self, due: datetime, midnight: bool, billing: bool) -> None:
-        if self.device.clock.utc() >= due:
-            if midnight:
-                total = self._total()
-                self.consumption = (*self.consumption, (due, max(0, total - (self.at_midnight or 0))))[-DAYS:]
-                self.at_midnight = total
-                self.days = (*self.days, self._day(due))[-MOST_DAYS:]
-            if billing:
-                self.bills = (*self.bills, self._bill(due))[-MOST_BILLS:]
-        self.plan()
+    def _following(self, moment: datetime) -> datetime:
+        midnight, billing = next_midnight(moment), self._next_billing(moment)
+        return midnight if billing is None else min(midnight, billing)
+
+    def _take_down(self, due: datetime) -> None:
+        before = due - timedelta(microseconds=1)
+        if next_midnight(before) == due:
+            total = self._total()
+            self.consumption = (*self.consumption, (due, max(0, total - (self.at_midnight or 0))))[-DAYS:]
+            self.at_midnight = total
+            self.days = (*self.days, self._day(due))[-MOST_DAYS:]
+        if self._next_billing(before) == due:
+            self.bills = (*self.bills, self._bill(due))[-MOST_BILLS:]
 
     def _commanded(self, use_case: UseCase, ok: bool) -> None:
         command = self.device.command
@@ -103,8 +111,8 @@ class RegisterLogs(Function):
 
     def _happened(self, code: int, specific: Specific) -> None:
         if code == FUTURE_DATED_DONE and isinstance(specific, FutureDatedAction):
-            use_case = use_case_for(specific.message_code)
-            if use_case is not None and _CHANGES.intersection(use_case.service_references):
+            names = catalogue.use_case_names().get(specific.message_code)
+            if names is not None and _CHANGES.intersection(names.service_references):
                 self._change()
 
     def _change(self) -> None:
@@ -278,10 +286,10 @@ class GasLogs(RegisterLogs):
         return _samples(self.sampling_began, NETWORK_INTERVAL_S, self.samples)
 
     def _read_consumption(self, params: Values) -> Values:
-        start, day = params["log_from"], timedelta(seconds=_DAY_S)
+        start, day = params["log_from"], timedelta(seconds=DAY_S)
         rows = [(end - day, litres) for end, litres in self.consumption]
         rows = [row for row in rows if start is None or start <= row[0]][: params["number_of_samples"]]
-        return _samples(rows[0][0] if rows else None, _DAY_S, tuple(min(each, _MOST_24_BITS) for _, each in rows))
+        return _samples(rows[0][0] if rows else None, DAY_S, tuple(min(each, _MOST_24_BITS) for _, each in rows))
 
 
 def _samples(first: datetime | None, interval_s: int, samples: tuple[int, ...]) -> Values:
