@@ -79,9 +79,11 @@ class ReadAttributes(GbzUseCase):
 
     Attributes:
         attributes: which, in their order.
+        answers: ZCL frame control of the response.
     """
 
     attributes: tuple[Attribute, ...]
+    answers: int = 0x08
     frame_control: int = 0
     command: int = gbz.READ_ATTRIBUTES
     names: tuple[str, ...] = ()
@@ -103,7 +105,7 @@ class ReadAttributes(GbzUseCase):
                 payload += bytes([self.status_of(values)])
             else:
                 payload += b"\x00" + attribute.write(values)
-        return gbz.encode_components(Component(self.cluster, 0x08, gbz.READ_ATTRIBUTES_RESPONSE, payload))
+        return gbz.encode_components(Component(self.cluster, self.answers, gbz.READ_ATTRIBUTES_RESPONSE, payload))
 
     def _read_good(self, component: Component) -> Response:
         if component.frame_control & 0x03 or component.command != gbz.READ_ATTRIBUTES_RESPONSE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import IntEnum
 from typing import Any
@@ -33,7 +33,11 @@ class SupplyState(IntEnum):
 
 
 class Meter(EmulatedDevice):
-    """An ESME or a GSME. Its supply state moves its own load switch or valve and nothing ahead of it."""
+    """An ESME or a GSME. Its supply state moves its own load switch or valve and nothing ahead of it.
+
+    Attributes:
+        on_supply: called whenever the supply state was set.
+    """
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class Meter(EmulatedDevice):
         super().__init__(surroundings, dut, encoding, anchors)
         self.supply = SupplyState.ENABLED
         self.mpxn = dut.mpxn
+        self.on_supply: list[Callable[[], None]] = []
 
     def save(self) -> dict[str, Any]:
         """What it keeps without power."""
@@ -137,3 +142,5 @@ class Meter(EmulatedDevice):
     def set_supply(self, state: SupplyState) -> None:
         """Put the load switch or valve into a state, whoever wants that."""
         self.supply = state
+        for listener in self.on_supply:
+            listener()
