@@ -20,6 +20,7 @@ from drivers.emulated.han import Han
 from drivers.emulated.identities import RemotePartyRole, key_identifier
 
 _BAD_CERTIFICATE = 5
+_DEVICE_LOG_CHANGED = 0x8F12
 _ROLES = {"supplier": RemotePartyRole.SUPPLIER, "network_operator": RemotePartyRole.NETWORK_OPERATOR}
 
 
@@ -75,6 +76,7 @@ class Chf(HubFunction):
         except BenchError as error:
             raise Refused(error.what) from None
         self._on_window(window_s)
+        self.happens(_DEVICE_LOG_CHANGED)
         self.world.stimulus("joining")
         return {}
 
@@ -82,6 +84,7 @@ class Chf(HubFunction):
         if not self._han.remove(params["device"]):
             raise Refused("the device is not in the device log")
         self._on_window(0.0)
+        self.happens(_DEVICE_LOG_CHANGED)
         return {}
 
 

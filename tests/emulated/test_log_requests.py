@@ -16,6 +16,8 @@ from bench.gbcs.dlms import Target
 from bench.gbcs.gbz_snapshots import END_OF_BILLING_PERIOD, GENERAL, MODE_OR_TARIFF_CHANGED
 from bench.gbcs.message import Message
 from drivers.emulated.functions.event_log import MOST, EventLog
+from drivers.emulated.functions.firmware import Firmware
+from drivers.emulated.functions.load_control import LoadControl
 from drivers.emulated.functions.logs import EnergyLogs, GasLogs
 from drivers.emulated.functions.logs_registers import Energy, Gas, Money
 from tests.emulated.test_memory import again
@@ -121,12 +123,40 @@ async def test_a_gpf_keeps_a_copy_of_the_logs_of_its_meter() -> None:
         assert await events(small, "GS", GPF, "GSMESecurity") == ()
 
 
-async def test_a_comms_hub_has_logs_of_its_own() -> None:
+async def test_a_comms_hub_logs_changes_of_its_device_log() -> None:
     with everybody() as small:
-        log_of(small, CHF).device.happens(0x8F12)
+        assert (await small.ask("IS", "8.11", CHF, {"request_type": "Remove", "device_id": ESME})).ok
         ((_, code),) = await events(small, "IS", CHF, "Security")
         assert code == 0x8F12
         assert await events(small, "IS", CHF, "Event") == ()
+
+
+async def test_new_firmware_is_a_security_event() -> None:
+    with everybody() as small:
+        firmware = small.world.esme.function(Firmware)
+        firmware.image_hash, firmware.image_version = bytes(32), "00010002"
+        assert not (await small.ask("IS", "11.3", ESME, {"firmware_hash": bytes([1] * 32)})).ok
+        assert await events(small, "IS", ESME, "Security") == ()
+        assert (await small.ask("IS", "11.3", ESME, {"firmware_hash": bytes(32)})).ok
+        ((_, code),) = await events(small, "IS", ESME, "Security")
+        assert code == 0x8F43
+
+
+async def test_the_log_of_load_control_switches_is_cleared_by_itself() -> None:
+    with everybody() as small:
+        small.world.esme.happens(0x8145)
+        small.world.esme.function(LoadControl).events = ((small.world.mail.now.replace(microsecond=0), 0x111, 1, 0),)
+        assert len(await events(small, "IS", ESME, "ALCSEvent")) == 1
+        assert (await small.ask("IS", "3.3", ESME, {"esme_event_log_type": "ALCS"})).ok
+        assert await events(small, "IS", ESME, "ALCSEvent") == ()
+        assert len(await events(small, "IS", ESME, "Event")) == 1
+
+
+@pytest.mark.parametrize(("target", "log"), [(GSME, "PowerEvent"), (CHF, "ALCSEvent"), (GSME, "GSMEEvent")])
+async def test_a_log_that_a_device_does_not_have_cannot_be_asked_for(target: Eui64, log: str) -> None:
+    with everybody() as small:
+        user = "IS" if target == CHF else "GS"
+        assert small.send(user, "6.13", target, EVER | {"log_to_read": log}).response_code == "E11"
 
 
 async def test_a_log_is_a_ring() -> None:

@@ -21,6 +21,9 @@ VERIFIED = 0x8F72
 NOT_VERIFIED = 0x8F1C
 """Alert: an image is not what it should be."""
 
+CHANGED = 0x8F43
+"""The firmware in execution has changed; this is logged and told to nobody."""
+
 UPGRADED = 0x8F8B
 """Alert of a PPMID or an HCALCS, for the DCC: what became of an image."""
 
@@ -123,6 +126,7 @@ class Firmware(Function):
         if self.image_hash != image_hash:
             raise Refused("the image is another one", self._outcome(2))
         self.device.firmware = self.image_version
+        self.device.happens(CHANGED)
         self.image_hash, self.image_version = b"", ""
         return self._outcome(0)
 
