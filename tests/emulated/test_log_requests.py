@@ -14,18 +14,19 @@ from bench.eui import Eui64
 from bench.gbcs.alerts import FUTURE_DATED_DONE, FutureDatedAction
 from bench.gbcs.dlms import Target
 from bench.gbcs.gbz_snapshots import END_OF_BILLING_PERIOD, GENERAL, MODE_OR_TARIFF_CHANGED
+from bench.gbcs.log_gas_use_cases import DAY_S, DAYS
 from bench.gbcs.message import Message
 from drivers.emulated.functions.event_log import MOST, EventLog
 from drivers.emulated.functions.firmware import Firmware
 from drivers.emulated.functions.load_control import LoadControl
-from drivers.emulated.functions.logs import EnergyLogs, GasLogs
+from drivers.emulated.functions.logs import MOST_BILLS, MOST_DAYS, EnergyLogs, GasLogs
 from drivers.emulated.functions.logs_registers import Energy, Gas, Money
+from drivers.emulated.functions.readings import BASE_W, GAS_LITRES_PER_HOUR
 from tests.emulated.test_memory import again
 from tests.emulated.worlds import ALL_USERS, CHF, ESME, GPF, GSME, Small, small_world
 
 AWAKE = {"gsme_wake": "60 s"}
 EVER = {"start_date_time": datetime(2012, 1, 1, tzinfo=UTC), "end_date_time": datetime(2099, 12, 31, tzinfo=UTC)}
-DAY_S = 86_400
 
 
 def everybody(*faults: str, **spec: Any) -> Any:
@@ -221,10 +222,10 @@ async def test_logs_survive_a_restart() -> None:
 def electricity(small: Small) -> EnergyLogs:
     """The logs of an ESME that imports 1 Wh a second, exports a tenth of it, and owes a pound."""
     logs = small.world.esme.function(EnergyLogs)
-    began_s = small.loop.time()
+    began = small.world.mail.now
 
-    def energy() -> Energy:
-        wh = round(small.loop.time() - began_s)
+    def energy(moment: datetime) -> Energy:
+        wh = max(0, round((moment - began).total_seconds()))
         return Energy(wh, wh // 10, (wh, *(0,) * 47))
 
     logs.read_energy = energy
@@ -235,10 +236,10 @@ def electricity(small: Small) -> EnergyLogs:
 def gas(small: Small) -> GasLogs:
     """The logs of a GSME through which a litre flows each second."""
     logs = next(each for each in small.world.devices if each.eui == GSME).function(GasLogs)
-    began_s = small.loop.time()
+    began = small.world.mail.now
 
-    def volume() -> Gas:
-        litres = round(small.loop.time() - began_s)
+    def volume(moment: datetime) -> Gas:
+        litres = max(0, round((moment - began).total_seconds()))
         return Gas(litres, (litres, 0, 0, 0), (0, litres, 0, 0))
 
     logs.read_gas = volume
@@ -299,12 +300,39 @@ async def test_what_fell_due_while_the_world_was_stopped_is_taken_down_at_its_st
         electricity(small)
         await asyncio.sleep(DAY_S)
         saved = small.world.esme.function(EnergyLogs).save()
-        await asyncio.sleep(2 * DAY_S)
+        await asyncio.sleep(3 * DAY_S)
         logs = small.world.esme.function(EnergyLogs)
         logs.load(saved)
         assert len(logs.days) == 1
         logs.start()
-        assert len(logs.days) == 3
+        assert len(logs.days) == 4
+        assert [wh for _, wh in logs.consumption[1:]] == [DAY_S] * 3
+
+
+async def test_the_logs_have_what_was_measured() -> None:
+    with everybody() as small:
+        await asyncio.sleep(3 * DAY_S)
+        used = (await read(small, "IS", "4.17", ESME))["daily_consumption_log"]
+        assert used[1][1] == used[2][1] == round(24 * BASE_W)
+        days = (await read(small, "GS", "4.6.1", GSME))["daily_read_log"]
+        assert days[2][2] - days[1][2] == round(24 * GAS_LITRES_PER_HOUR)
+
+
+async def test_full_logs_are_read_whole() -> None:
+    with everybody() as small:
+        logs = small.world.esme.function(EnergyLogs)
+        first, day = midnight(small, -800), timedelta(days=1)
+        logs.days = tuple(logs._day(first + number * day) for number in range(MOST_DAYS))
+        logs.bills = tuple(logs._bill(first + number * day) for number in range(MOST_BILLS))
+        logs.consumption = tuple((first + number * day, number) for number in range(DAYS))
+        assert (await read(small, "IS", "4.6.1", ESME))["daily_read_log"] == logs.days
+        assert len((await read(small, "IS", "4.4.3", ESME))["billing_log"]) == MOST_BILLS
+        assert (await read(small, "IS", "4.17", ESME))["daily_consumption_log"] == logs.consumption
+        of_gas = next(each for each in small.world.devices if each.eui == GSME).function(GasLogs)
+        of_gas.days = tuple(of_gas._day(first + number * day) for number in range(MOST_DAYS))
+        of_gas.consumption = tuple((first + number * day, number) for number in range(DAYS))
+        assert len((await read(small, "GS", "4.6.1", GPF))["daily_read_log"]) == MOST_DAYS
+        assert (await read(small, "GS", "4.17", GPF))["samples"] == tuple(range(DAYS))
 
 
 @pytest.mark.parametrize("target", [GSME, GPF])

@@ -12,6 +12,7 @@ from bench.gbcs import catalogue
 from bench.gbcs.alerts import FUTURE_DATED_DONE, FutureDatedAction, Specific
 from bench.gbcs.gbz_snapshots import END_OF_BILLING_PERIOD, GENERAL, MODE_OR_TARIFF_CHANGED
 from bench.gbcs.log_gas_use_cases import DAY_S, DAYS, NETWORK_INTERVAL_S, NETWORK_SAMPLES
+from bench.gbcs.log_register_use_cases import BLOCKS
 from bench.gbcs.use_cases import UseCase
 from bench.parties import DeviceType
 from drivers.emulated.commands import Action, Refused, Values
@@ -28,6 +29,7 @@ from drivers.emulated.schedule import Timer
 MOST_BILLS, MOST_DAYS = 12, 31
 """A billing log holds so many rows, a daily read log so many (SMETS 4.6.5, 5.7.5)."""
 
+_REGISTERS = 2 + 1 + BLOCKS  # cells of a row of an ESME that are no money: time, import, by time of use, by block
 _CHANGES = frozenset(("1.1.1", "1.1.2", "1.6", "6.23"))
 _MOST_24_BITS = 0xFFFFFF
 
@@ -69,7 +71,7 @@ class RegisterLogs(Function):
     def start(self) -> None:
         """Take down what fell due while the world was stopped, and wait for what comes next."""
         if self.at_midnight is None:
-            self.at_midnight = self._total()
+            self.at_midnight = self._total(self.device.clock.utc())
         self.plan()
 
     def plan(self) -> None:
@@ -93,7 +95,7 @@ class RegisterLogs(Function):
     def _take_down(self, due: datetime) -> None:
         before = due - timedelta(microseconds=1)
         if next_midnight(before) == due:
-            total = self._total()
+            total = self._total(due)
             self.consumption = (*self.consumption, (due, max(0, total - (self.at_midnight or 0))))[-DAYS:]
             self.at_midnight = total
             self.days = (*self.days, self._day(due))[-MOST_DAYS:]
@@ -125,8 +127,8 @@ class RegisterLogs(Function):
         """When a billing snapshot is due."""
 
     @abstractmethod
-    def _total(self) -> int:
-        """All that was ever consumed."""
+    def _total(self, moment: datetime) -> int:
+        """All that had been consumed by a moment."""
 
     @abstractmethod
     def _day(self, moment: datetime) -> Row:
@@ -146,7 +148,7 @@ class EnergyLogs(RegisterLogs):
 
     Attributes:
         exports: of each midnight, the export register.
-        read_energy: says what its registers of energy say.
+        read_energy: says what its registers of energy said at a moment.
     """
 
     remembers: ClassVar[tuple[str, ...]] = (*RegisterLogs.remembers, "exports")
@@ -154,17 +156,16 @@ class EnergyLogs(RegisterLogs):
     def __init__(self, device: EmulatedDevice) -> None:
         super().__init__(device)
         self.exports: tuple[tuple[datetime, int], ...] = ()
-        self.read_energy: Callable[[], Energy] = Energy
+        self.read_energy: Callable[[datetime], Energy] = lambda moment: Energy()
 
     @property
     def actions(self) -> Mapping[str, Action]:
         """What it can be told to do, by use case name."""
-        registers = len(self._registers())
         return {
             "ECS20b": lambda params: {"billing_log": within(self.changes, params)},
             "ECS20c": lambda params: {
-                "billing_log": tuple(row[: 1 + registers] for row in within(self.bills, params)),
-                "billing_prepayment_log": tuple((row[0], *row[1 + registers :]) for row in within(self.bills, params)),
+                "billing_log": tuple(row[:_REGISTERS] for row in within(self.bills, params)),
+                "billing_prepayment_log": tuple((row[0], *row[_REGISTERS:]) for row in within(self.bills, params)),
             },
             "ECS21a": lambda params: {"daily_read_log": within(self.days, params)},
             "ECS21c": lambda params: {"daily_export_log": within(self.exports, params)},
@@ -174,21 +175,21 @@ class EnergyLogs(RegisterLogs):
     def _next_billing(self, after: datetime) -> datetime | None:
         return next_billing_time(self.device.function(ElectricitySettings).billing_calendar, after)
 
-    def _total(self) -> int:
-        return self.read_energy().imported
+    def _total(self, moment: datetime) -> int:
+        return self.read_energy(moment).imported
 
-    def _registers(self) -> Row:
-        energy = self.read_energy()
+    def _registers(self, moment: datetime) -> Row:
+        energy = self.read_energy(moment)
         return (energy.imported, energy.by_time, *energy.by_block)
 
     def _day(self, moment: datetime) -> Row:
-        self.exports = (*self.exports, (moment, self.read_energy().exported))[-MOST_DAYS:]
-        return (moment, *self._registers())
+        self.exports = (*self.exports, (moment, self.read_energy(moment).exported))[-MOST_DAYS:]
+        return (moment, *self._registers(moment))
 
     def _bill(self, moment: datetime) -> Row:
         money = self.read_money()
         debts = (money.payment_debt, *money.time_debts, money.accumulated_debt)
-        return (moment, *self._registers(), money.emergency_credit, money.balance, *debts)
+        return (moment, *self._registers(moment), money.emergency_credit, money.balance, *debts)
 
     def _changed(self, moment: datetime) -> Row:
         return self._bill(moment)
@@ -203,7 +204,7 @@ class GasLogs(RegisterLogs):
     Attributes:
         sampling_began: when the network data log was started last; None before that.
         samples: of the network data log, litres.
-        read_gas: says what its registers of gas say.
+        read_gas: says what its registers of gas said at a moment.
     """
 
     remembers: ClassVar[tuple[str, ...]] = (*RegisterLogs.remembers, "sampling_began", "samples", "sampled")
@@ -213,7 +214,7 @@ class GasLogs(RegisterLogs):
         self.sampling_began: datetime | None = None
         self.samples: tuple[int, ...] = ()
         self.sampled = 0
-        self.read_gas: Callable[[], Gas] = Gas
+        self.read_gas: Callable[[datetime], Gas] = lambda moment: Gas()
         self._sampling: Timer | None = None
 
     @property
@@ -238,11 +239,11 @@ class GasLogs(RegisterLogs):
     def _next_billing(self, after: datetime) -> datetime | None:
         return next_billing_period(self.device.function(GasSettings).billing, after)
 
-    def _total(self) -> int:
-        return self.read_gas().consumed
+    def _total(self, moment: datetime) -> int:
+        return self.read_gas(moment).consumed
 
     def _day(self, moment: datetime) -> Row:
-        gas = self.read_gas()
+        gas = self.read_gas(moment)
         return moment, gas.consumed, gas.by_time, gas.by_block
 
     def _bill(self, moment: datetime) -> Row:
@@ -263,7 +264,7 @@ class GasLogs(RegisterLogs):
 
     def _start_sampling(self, _params: Values) -> Values:
         self.sampling_began = self.device.clock.utc().replace(microsecond=0)
-        self.samples, self.sampled = (), self._total()
+        self.samples, self.sampled = (), self._total(self.sampling_began)
         self._plan_sample()
         return {}
 
@@ -277,7 +278,7 @@ class GasLogs(RegisterLogs):
             self._sampling = self.world.schedule.after(max(0.0, delay_s), self._sample)
 
     def _sample(self) -> None:
-        total = self._total()
+        total = self._total(self.device.clock.utc())
         self.samples = (*self.samples, min(max(0, total - self.sampled), _MOST_24_BITS))
         self.sampled = total
         self._plan_sample()

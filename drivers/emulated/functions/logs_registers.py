@@ -1,7 +1,7 @@
 """What the logs of a meter take down: its registers of energy, gas and money at a moment.
 
 The functions that count them say how: `EnergyLogs.read_energy`, `GasLogs.read_gas` and `read_money` of both are theirs
-to replace. Until then they stand still at zero.
+to replace. Until then they stand still at zero. Moments lie in the past where a world was stopped when they were due.
 """
 
 from __future__ import annotations

@@ -130,10 +130,10 @@ class Metering(Function):
         esme.function(EnergyLogs).read_energy = self.energy
         self._measure()
 
-    def energy(self) -> Energy:
-        """What the registers say now, in whole watt-hours."""
-        imported = self._active.total(self._now_ns)
-        counted = imported - self.counted_from
+    def energy(self, at: datetime | None = None) -> Energy:
+        """What the registers say now, or said at a moment since the tariff has switched, in whole watt-hours."""
+        imported = self._active.total(self._now_ns if at is None else to_utc_ns(at))
+        counted = max(0.0, imported - self.counted_from)
         by_time, by_block = _added(self.by_time, self.time_register, counted), self.by_block
         if self.block is not None:
             register = self.time_register % BLOCK_TOU_REGISTERS
@@ -301,10 +301,10 @@ class GasMetering(Function):
         gsme.function(GasLogs).read_gas = self.gas
         self._measure()
 
-    def gas(self) -> Gas:
-        """What the registers say now."""
-        consumed = self._flow.total(self.device.clock.utc_ns())
-        counted = consumed - self.counted_from
+    def gas(self, at: datetime | None = None) -> Gas:
+        """What the registers say now, or said at a moment since the tariff has switched."""
+        consumed = self._flow.total(self.device.clock.utc_ns() if at is None else to_utc_ns(at))
+        counted = max(0.0, consumed - self.counted_from)
         by_block = self.by_block if self.block is None else _added(self.by_block, self.block, counted)
         by_time = _added(self.by_time, self.time_register, counted)
         return replace(
