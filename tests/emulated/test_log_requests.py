@@ -16,6 +16,7 @@ from bench.gbcs.dlms import Target
 from bench.gbcs.gbz_snapshots import END_OF_BILLING_PERIOD, GENERAL, MODE_OR_TARIFF_CHANGED
 from bench.gbcs.log_gas_use_cases import DAY_S, DAYS
 from bench.gbcs.message import Message
+from drivers.emulated.commands import Refused
 from drivers.emulated.functions.event_log import MOST, EventLog
 from drivers.emulated.functions.firmware import Firmware
 from drivers.emulated.functions.load_control import LoadControl
@@ -124,6 +125,11 @@ async def test_a_gpf_keeps_a_copy_of_the_logs_of_its_meter() -> None:
         assert await events(small, "GS", GPF, "GSMESecurity") == ()
 
 
+async def test_a_gsme_has_no_copies() -> None:
+    with everybody() as small, pytest.raises(Refused):
+        log_of(small, GSME).actions["CS10a"]({"log_from": None, "log_to": None, "copy_of_gsme": True})
+
+
 async def test_a_comms_hub_logs_changes_of_its_device_log() -> None:
     with everybody() as small:
         assert (await small.ask("IS", "8.11", CHF, {"request_type": "Remove", "device_id": ESME})).ok
@@ -186,8 +192,8 @@ async def test_a_forged_command_is_a_security_event_and_one_for_others_is_not() 
 async def test_a_defect_is_logged_by_its_kind() -> None:
     with everybody() as small:
         small.world.esme.integrity(8)
-        ((_, code, _),) = await events(small, "IS", ESME, "Event")
-        assert code == 0x81AC
+        small.world.esme.integrity(0)
+        assert [row[1] for row in await events(small, "IS", ESME, "Event")] == [0x81AC, 0x81A0]
 
 
 async def test_an_event_that_is_not_to_be_logged_is_not() -> None:

@@ -27,6 +27,7 @@ _SECURITY = frozenset(
 )
 _POWER = frozenset((*range(0x8F35, 0x8F3D), 0x8F58))
 _NETWORK_OPERATOR = 0x80
+_INVALID_VALUE = 0x87
 _INTEGRITY = {1: 0x81AE, 2: 0x81AF, 3: 0x81B0, 4: 0x81B1, 5: 0x81B2, 6: 0x81B3, 7: 0x81AD, 8: 0x81AC}
 _OWN_EVENTS, _OWN_SECURITY, _COPY = 3, 4, 3
 
@@ -76,12 +77,12 @@ class EventLog(Function):
         }
 
     def _happened(self, code: int, specific: Specific) -> None:
+        if isinstance(specific, IntegrityIssue):
+            code = _INTEGRITY.get(specific.reason, code)
         behaviour = next((each for each in self.device.functions if isinstance(each, EventBehaviour)), None)
         if behaviour is not None and not behaviour.logs(code):
             return
         now = self.device.clock.utc().replace(microsecond=0)
-        if isinstance(specific, IntegrityIssue):
-            code = _INTEGRITY.get(specific.reason, code)
         if isinstance(self.device, Esme) and (code >> 8 == _NETWORK_OPERATOR or code in _POWER):
             if isinstance(specific, SupplyOutage):
                 now = specific.restored.replace(microsecond=0)
@@ -125,7 +126,7 @@ class EventLog(Function):
             for each in self.device.neighbours:
                 if each.dut.type is DeviceType.GSME:
                     return each.function(EventLog)
-        raise Refused("there is no copy of the log of a gas meter", {"status": 0x8B})
+        raise Refused("there is no copy of the log of a gas meter", {"status": _INVALID_VALUE})
 
     @staticmethod
     def _gas(params: Values, events: tuple[Event, ...], log: int) -> Values:
