@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.eui import Eui64
 from bench.gbcs import asn1, use_case
+from bench.gbcs.alerts import Asn1Specific
 from bench.gbcs.asn1 import Cursor
 from bench.gbcs.asn1_use_cases import read_eui
 from bench.gbcs.errors import GbcsError
@@ -35,8 +36,39 @@ _KEY_USAGES = {
     "key_agreement": bytes.fromhex("0308"),
     "key_cert_sign": bytes.fromhex("0204"),
 }
-_BIT_STRING, _ENUMERATED = 0x03, 0x0A
+ENUMERATED = 0x0A
+"""ASN.1 tag of an enumeration."""
+
+_BIT_STRING = 0x03
 _AUTHORISING_CELL, _AUTHORISING_COUNTER, _FLOOR, _PREPAYMENT_FLOOR, _OTHER_FLOORS = 0xA2, 0x83, 0x84, 0xA5, 0xA6
+
+
+def write_usage(usage: str) -> bytes:
+    """Write a key usage as the bit string of X.509.
+
+    Raises:
+        GbcsError: there is none of that name.
+    """
+    if usage not in _KEY_USAGES:
+        raise GbcsError(f"key_usage is {usage!r}", expected=" or ".join(_KEY_USAGES))
+    return asn1.element(_BIT_STRING, _KEY_USAGES[usage])
+
+
+def read_usage(cursor: Cursor) -> str:
+    """Read a key usage.
+
+    Raises:
+        GbcsError: it is another.
+    """
+    bits = cursor.element(_BIT_STRING, "key usage")
+    usage = next((name for name, known in _KEY_USAGES.items() if known == bits), None)
+    if usage is None:
+        raise GbcsError(f"the key usage is {bits.hex()}", expected=" or ".join(_KEY_USAGES))
+    return usage
+
+
+UPDATE_ALERT = 0x00CB
+"""Message code of the alert about a future-dated CS02b."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +87,14 @@ class Cell:
 
     def encode(self) -> bytes:
         """Write the parts of a cell identifier, without the sequence around them."""
-        if self.key_usage not in _KEY_USAGES:
-            raise GbcsError(f"key_usage is {self.key_usage!r}", expected=" or ".join(_KEY_USAGES))
         role = asn1.integer(use_case.choice({"role": self.role}, "role", ROLES))
-        usage = asn1.element(_BIT_STRING, _KEY_USAGES[self.key_usage])
-        return role + usage + (asn1.integer(1) if self.prepayment else b"")
+        return role + write_usage(self.key_usage) + (asn1.integer(1) if self.prepayment else b"")
 
     @classmethod
     def read(cls, cursor: Cursor) -> Cell:
         """Read the parts of a cell identifier."""
         role = use_case.word(cursor.integer("role"), ROLES, "role")
-        bits = cursor.element(_BIT_STRING, "key usage")
-        usage = next((name for name, known in _KEY_USAGES.items() if known == bits), None)
-        if usage is None:
-            raise GbcsError(f"the key usage is {bits.hex()}", expected=" or ".join(_KEY_USAGES))
+        usage = read_usage(cursor)
         prepayment = cursor.next_tag is not None and bool(cursor.integer("cell usage"))
         cursor.finish("the cell identifier")
         return cls(role, usage, prepayment)
@@ -111,7 +137,7 @@ class Outcome:
         """Write one replacement outcome."""
         return asn1.sequence(
             asn1.sequence(self.cell.encode()),
-            asn1.element(_ENUMERATED, bytes([self.status])),
+            asn1.element(ENUMERATED, bytes([self.status])),
             asn1.octet_string(self.existing_party.raw),
             asn1.octet_string(self.existing_key_id),
             asn1.octet_string(self.replacing_party.raw),
@@ -122,7 +148,7 @@ class Outcome:
     def read(cls, cursor: Cursor) -> Outcome:
         """Read the parts of one replacement outcome."""
         cell = Cell.read(cursor.sequence("affected cell"))
-        status = cursor.element(_ENUMERATED, "status")
+        status = cursor.element(ENUMERATED, "status")
         if len(status) != 1:
             raise GbcsError(f"a replacement status has {len(status)} bytes", expected="1")
         outcome = cls(
@@ -224,18 +250,22 @@ class UpdateCredentials(UseCase):
             raise GbcsError(f"the outcomes do not fit ok={ok}", expected="a status other than 0 exactly if not ok")
         if "outcomes" not in values:
             return asn1.sequence_16(accepted)
+        return asn1.sequence_16(accepted, self._execution(originator_counter, values))
+
+    def alert(self, originator_counter: int, values: Values) -> Asn1Specific:
+        """What the alert about a future-dated update says: the counter of the command, and its outcomes."""
+        return Asn1Specific(UPDATE_ALERT, self._execution(originator_counter, values))
+
+    def _execution(self, originator_counter: int, values: Values) -> bytes:
         changes = [
             asn1.sequence(asn1.integer(use_case.choice({"role": role}, "role", ROLES)), asn1.integer(counter))
             for role, counter in values.get("floor_changes", ())
         ]
-        return asn1.sequence_16(
-            accepted,
-            asn1.sequence(
-                asn1.integer(originator_counter),
-                asn1.integer(self.mode),
-                asn1.sequence(*changes),
-                asn1.sequence(*(outcome.encode() for outcome in outcomes)),
-            ),
+        return asn1.sequence(
+            asn1.integer(originator_counter),
+            asn1.integer(self.mode),
+            asn1.sequence(*changes),
+            asn1.sequence(*(outcome.encode() for outcome in values.get("outcomes", ()))),
         )
 
     def decode_response(self, content: bytes) -> Response:

@@ -238,7 +238,7 @@ class EmulatedDevice(ABC):
 
     def refusal(self, use_case: UseCase, params: Values) -> Values:
         """What a response says beside "no", where its use case needs that."""
-        return {}
+        return next((said for each in self.functions if (said := each.refusal(use_case, params))), {})
 
     def join_with(self, params: Values) -> Values:
         """Trust another device of the HAN from now on (8.7.2).

@@ -73,7 +73,7 @@ class Gsme(Meter):
 
     def refusal(self, use_case: UseCase, params: Values) -> Values:
         """What a response says beside "no": one about the clock always tells its time."""
-        return self.unset_clock() if use_case.name == "GCS28" else {}
+        return self.unset_clock() if use_case.name == "GCS28" else super().refusal(use_case, params)
 
     def unset_clock(self) -> Values:
         """The time, and that it is not reliable."""

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from bench.duis.signatures import certificate_eui
 from bench.errors import BenchError
 from bench.gbcs.catalogue import Encoding
-from bench.gbcs.credentials import Outcome, Replacement
-from bench.gbcs.use_cases import UseCase
 from bench.parties import Dut
 from drivers.emulated.commands import Refused, Values
 from drivers.emulated.device import Anchor, EmulatedDevice, Surroundings
 from drivers.emulated.han import Han
-from drivers.emulated.identities import RemotePartyRole, key_identifier
+from drivers.emulated.identities import RemotePartyRole
 
-_BAD_CERTIFICATE = 5
 _DEVICE_LOG_CHANGED = 0x8F12
-_ROLES = {"supplier": RemotePartyRole.SUPPLIER, "network_operator": RemotePartyRole.NETWORK_OPERATOR}
 
 
 class HubFunction(EmulatedDevice):
@@ -99,47 +90,4 @@ class Gpf(HubFunction):
         hub_on: Callable[[], bool],
     ) -> None:
         super().__init__(surroundings, dut, Encoding.GBZ, anchors, hub_on)
-        self.actions |= {
-            "CS02b supplier by supplier": self._replace_credentials,
-            "CS02b network operator by network operator": self._replace_credentials,
-            "CS03B": self.join_with,
-        }
-
-    def refusal(self, use_case: UseCase, params: Values) -> Values:
-        """What a response says beside "no"."""
-        if use_case.name.startswith("CS02b"):
-            return {"outcomes": tuple(self._outcome(each, _BAD_CERTIFICATE)[0] for each in params["replacements"])}
-        return {}
-
-    def _replace_credentials(self, params: Values) -> Values:
-        done = [self._outcome(replacement, 0) for replacement in params["replacements"]]
-        outcomes = tuple(outcome for outcome, _ in done)
-        if any(outcome.status for outcome in outcomes):
-            raise Refused("a certificate cannot be used", {"outcomes": outcomes})
-        for (outcome, key), replacement in zip(done, params["replacements"], strict=True):
-            assert key is not None  # its status is 0
-            role = _ROLES[replacement.cell.role]
-            anchor = replace(self._anchor(role), eui=outcome.replacing_party)
-            if replacement.cell.key_usage == "key_agreement":
-                self.anchors[role] = replace(anchor, agreement_key=key)
-            else:
-                self.anchors[role] = replace(anchor, signature_key=key)
-        return {"floor_changes": (), "outcomes": outcomes}
-
-    def _anchor(self, role: RemotePartyRole) -> Anchor:
-        return self.anchors.get(role) or self.anchors[RemotePartyRole.ACCESS_CONTROL_BROKER]
-
-    def _outcome(self, replacement: Replacement, status: int) -> tuple[Outcome, ec.EllipticCurvePublicKey | None]:
-        """What becomes of one replacement: the status given, or a refusal of a certificate that cannot be used."""
-        agreement = replacement.cell.key_usage == "key_agreement"
-        anchor = self._anchor(_ROLES.get(replacement.cell.role, RemotePartyRole.ACCESS_CONTROL_BROKER))
-        old = key_identifier(anchor.agreement_key if agreement else anchor.signature_key)
-        try:
-            certificate = x509.load_der_x509_certificate(replacement.certificate)
-            key, party = certificate.public_key(), certificate_eui(certificate)
-        except (ValueError, BenchError):
-            key, party = None, anchor.eui
-        if not isinstance(key, ec.EllipticCurvePublicKey) or replacement.cell.role not in _ROLES:
-            outcome = Outcome(replacement.cell, _BAD_CERTIFICATE, anchor.eui, old, party, bytes(8))
-            return outcome, None
-        return Outcome(replacement.cell, status, anchor.eui, old, party, key_identifier(key)), key
+        self.actions |= {"CS03B": self.join_with}

@@ -9,10 +9,12 @@ remote party role in OU, issued by an authority of the test zone.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import IntEnum
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -59,11 +61,15 @@ class Identities:
 
     Args:
         seed: the seed of the world.
+
+    Attributes:
+        on_certificate: told of a certificate that takes another one's place.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._issued: dict[tuple[Eui64, KeyUse], KeyPair] = {}
+        self.on_certificate: Callable[[Eui64, KeyUse, x509.Certificate], None] = lambda eui, use, certificate: None
         self._authorities = {name: self._private_key(f"authority {name}") for name in ("organisation", "device")}
 
     def device(self, eui: Eui64, use: KeyUse) -> KeyPair:
@@ -73,6 +79,54 @@ class Identities:
     def organisation(self, eui: Eui64, use: KeyUse, role: RemotePartyRole) -> KeyPair:
         """The key pair of a User or of the DCC, made on first use; the role of the first use stays."""
         return self._issue("organisation", eui, use, role)
+
+    def device_key(self, eui: Eui64, use: KeyUse, number: int) -> ec.EllipticCurvePrivateKey:
+        """The key that a device makes as its `number`-th for a use, beside the one that it was made with."""
+        return self._private_key(f"{eui} {_USES[use]} {number}")
+
+    def request(self, eui: Eui64, use: KeyUse, number: int) -> bytes:
+        """A device's certification request for such a key: PKCS #10, DER."""
+        builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([_unique_identifier(eui)]))
+        builder = builder.add_extension(_key_usage(agrees=use is KeyUse.KEY_AGREEMENT), critical=True)
+        signed = builder.sign(self.device_key(eui, use, number), hashes.SHA256(), ecdsa_deterministic=True)
+        return signed.public_bytes(serialization.Encoding.DER)
+
+    def certify(self, request: bytes) -> bytes:
+        """The certificate, DER, that the authority of devices makes of a device's request.
+
+        Raises:
+            ValueError: it is no request, is not signed with its own key, or names no device.
+        """
+        asked = x509.load_der_x509_csr(request)
+        names = asked.subject.get_attributes_for_oid(NameOID.X500_UNIQUE_IDENTIFIER)
+        key = asked.public_key()
+        if not asked.is_signature_valid or len(names) != 1 or not isinstance(key, ec.EllipticCurvePublicKey):
+            raise ValueError("no request of a device for a certificate of a P-256 key")
+        raw = names[0].value
+        if not isinstance(raw, bytes):
+            raise ValueError("the device is not named by an EUI-64")
+        usage = asked.extensions.get_extension_for_class(x509.KeyUsage).value
+        use = KeyUse.KEY_AGREEMENT if usage.key_agreement else KeyUse.DIGITAL_SIGNATURE
+        certificate = self._certificate("device", key, Eui64(raw[-8:]), use, None)
+        return certificate.public_bytes(serialization.Encoding.DER)
+
+    def has_issued(self, authority: str, certificate: x509.Certificate) -> bool:
+        """Whether a certificate is by the authority of "device" or "organisation"."""
+        algorithm = certificate.signature_hash_algorithm
+        if algorithm is None:
+            return False
+        try:
+            self._authorities[authority].public_key().verify(
+                certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(algorithm)
+            )
+        except InvalidSignature:
+            return False
+        return True
+
+    def replace_device(self, eui: Eui64, use: KeyUse, pair: KeyPair) -> None:
+        """Let a device have another key pair from now on, and tell whoever keeps certificates."""
+        self._issued[eui, use] = pair
+        self.on_certificate(eui, use, pair.certificate)
 
     def _issue(self, authority: str, eui: Eui64, use: KeyUse, role: RemotePartyRole | None) -> KeyPair:
         if (eui, use) not in self._issued:
@@ -103,8 +157,7 @@ class Identities:
         if authority == "organisation":
             issuer.insert(0, _unit(RemotePartyRole.ISSUING_AUTHORITY))
         subject: list[x509.NameAttribute[str] | x509.NameAttribute[bytes]] = [] if role is None else [_unit(role)]
-        # The first byte of a DER bit string counts its unused bits.
-        subject.append(x509.NameAttribute(NameOID.X500_UNIQUE_IDENTIFIER, b"\x00" + eui.raw, _type=_ASN1Type.BitString))
+        subject.append(_unique_identifier(eui))
         agrees = use is KeyUse.KEY_AGREEMENT
         serial = int.from_bytes(self._octets(f"serial {eui} {_USES[use]}", 16), "big") >> 1
         return (
@@ -115,12 +168,19 @@ class Identities:
             .serial_number(serial)
             .not_valid_before(_VALID_FROM)
             .not_valid_after(_VALID_TO)
-            .add_extension(
-                x509.KeyUsage(not agrees, False, False, False, agrees, False, False, False, False), critical=True
-            )
+            .add_extension(_key_usage(agrees=agrees), critical=True)
             .add_extension(x509.SubjectKeyIdentifier(key_identifier(public_key)), critical=False)
             .sign(self._authorities[authority], hashes.SHA256(), ecdsa_deterministic=True)
         )
+
+
+def _unique_identifier(eui: Eui64) -> x509.NameAttribute[bytes]:
+    # The first byte of a DER bit string counts its unused bits.
+    return x509.NameAttribute(NameOID.X500_UNIQUE_IDENTIFIER, b"\x00" + eui.raw, _type=_ASN1Type.BitString)
+
+
+def _key_usage(*, agrees: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(not agrees, False, False, False, agrees, False, False, False, False)
 
 
 def _unit(role: RemotePartyRole) -> x509.NameAttribute[str]:

@@ -118,7 +118,9 @@ class World:
         self.users = {name: _user(identities, name, role, eui) for name, (role, eui) in users.items()}
         self._duts = duts
         self._check_names()
-        self.parties = Parties(self.users, dict(duts), spec.dcc, self._certificates(identities))
+        trusted = self._certificates(identities)
+        self.parties = Parties(self.users, dict(duts), spec.dcc, trusted)
+        identities.on_certificate = trusted.add
         self._build_mains(wiring, saved)
         self.dcc = self._build_dcc(identities)
         self._build_devices(wiring)

@@ -158,8 +158,19 @@ def _export_schedule(cell: Cell, small: Small) -> dict[str, Any]:
     }
 
 
+def _own_credentials(cell: Cell, small: Small) -> dict[str, Any]:
+    """A User replaces its own credentials, by themselves where it has no others."""
+    supplier = cell.role in ("IS", "GS", "ES")
+    return {
+        "remote_party_role": "Supplier" if supplier else "NetworkOperator",
+        "digital_signing_certificate": _der(small, cell.role, "signing"),
+        "key_agreement_certificate": _der(small, cell.role, "agreement"),
+    }
+
+
 INSTEAD: Mapping[str, Callable[[Cell, Small], dict[str, Any]]] = {
     "5.1": _export_schedule,
+    "6.15.1": _own_credentials,
     "6.20.1": lambda cell, small: {"import_mprn": "7412345604"} if cell.role in GAS_ROLES else {},
     "6.22": lambda cell, small: {"electricity_network_operator_alerts": {}} if cell.role == "ED" else {},
     "8.2": lambda cell, small: {"device_id": DUTS[meter(cell)].eui},
@@ -210,9 +221,20 @@ async def _image(cell: Cell, small: Small) -> dict[str, Any]:
     return {}
 
 
+async def _new_key(cell: Cell, small: Small) -> dict[str, Any]:
+    """Have the device make a new key, and its certificate made."""
+    target = ADDRESSES[target_type(cell)]
+    response = await small.ask(cell.role, "6.17", target)
+    if not response.ok:
+        raise Unanswered(f"6.17 before it: {response.detail}")
+    request = response.values["certification_request"]
+    return {"device_certificate": small.world.surroundings.identities.certify(request)}
+
+
 BEFORE: Mapping[str, Callable[[Cell, Small], Awaitable[dict[str, Any]]]] = {
     "5.2": _schedule,
     "5.3": _schedule,
+    "6.15.2": _new_key,
     "7.3": _disable,
     "8.13": _local_response,
     "11.3": _image,

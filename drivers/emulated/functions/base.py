@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from drivers.emulated.commands import Action
+from bench.gbcs.use_cases import UseCase
+from drivers.emulated.commands import Action, Values
 
 if TYPE_CHECKING:
     from drivers.emulated.device import EmulatedDevice
@@ -31,6 +32,10 @@ class Function:
     @property
     def actions(self) -> Mapping[str, Action]:
         """What it can be told to do, by use case name."""
+        return {}
+
+    def refusal(self, use_case: UseCase, params: Values) -> Values:
+        """What a response of its device says beside "no", where its use case needs that."""
         return {}
 
     def start(self) -> None:

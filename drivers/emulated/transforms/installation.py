@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from bench.eui import Eui64
-from bench.gbcs.credentials import Cell, Replacement
 from bench.parties import DeviceType
 from drivers.emulated.transforms.base import Command, NotTransformable, Transform, Wanted, plain
 
@@ -71,24 +70,6 @@ def _join(wanted: Wanted) -> Command:
     raise NotTransformable("E11")
 
 
-def _handover(wanted: Wanted) -> Command:
-    params = wanted.params
-    roles = {"Supplier": "supplier", "NetworkOperator": "network_operator"}
-    role = roles.get(params["remote_party_role"])
-    if role is None:
-        raise NotTransformable("E12")
-    given = (
-        ("digital_signature", params["digital_signing_certificate"]),
-        ("key_agreement", params.get("key_agreement_certificate")),
-    )
-    replacements = tuple(Replacement(Cell(role, usage), der) for usage, der in given if der is not None)
-    for use_case in wanted.candidates:
-        if role.replace("_", " ") in use_case.name:
-            path = tuple(params["certificate"])
-            return Command(use_case, {"replacements": replacements, "certification_path": path})
-    raise NotTransformable("E11")
-
-
 def _network_data(wanted: Wanted) -> Command:
     params = wanted.params
     return wanted.only({"log_from": params["start_date_time"], "log_to": params["end_date_time"]})
@@ -99,7 +80,6 @@ TRANSFORMS: Mapping[str, Transform] = {
     "6.2.1": plain,
     "6.5": _voltage,
     "6.20.1": _identifier,
-    "6.21": _handover,
     "7.1": _supply,
     "7.2": _supply,
     "7.3": _supply,
