@@ -10,6 +10,7 @@ from bench.duis.requests import Request
 from bench.parties import User
 from drivers.emulated.dcc_inventory import DECOMMISSIONED
 from drivers.emulated.dcc_parts.base import Part, Service
+from drivers.emulated.dcc_parts.notices import Notices
 from drivers.emulated.dcc_rules import SUPPLIERS
 
 _DONE, _KNOWN, _STATUS, _NOBODY = "I99", "E120201", "E080401", "E19"
@@ -31,8 +32,9 @@ class InventoryServices(Part):
 
     def _decommission(self, request: Request, user: User) -> str:
         entry = self.dcc.inventory.find(request.params["device_id"])
-        if entry is not None:
+        if entry is not None and entry.status != DECOMMISSIONED:
             entry.status, entry.commissioned = DECOMMISSIONED, None
+            self.dcc.part(Notices).left(entry)
         return _DONE
 
     def _update(self, request: Request, user: User) -> str:
