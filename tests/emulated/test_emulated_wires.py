@@ -84,7 +84,7 @@ async def test_an_outage_and_a_join_as_the_bench_sees_them() -> None:
         await asyncio.sleep(120)
         alerts = [(data["code"], data["user"], data["signature"]) for data in seen(events, "seen.device_alert")]
         assert alerts == [("0x8183", "IS", "valid"), ("0x8F36", "ED", "valid")]
-        assert [data["code"] for data in seen(events, "seen.dcc_alert")] == ["N24", "N24", "AD1"]
+        assert [data["code"] for data in seen(events, "seen.dcc_alert")] == ["N1", "N24", "N24", "N16", "AD1"]
         powers = list(dict.fromkeys(data["power"] for data in seen(events, "seen.hub")))
         assert powers == ["on", "off", "booting"] or powers == ["off", "booting", "on"]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.eui import Eui64
 from bench.parties import DeviceType, User
 from drivers.emulated.dcc_inventory import HUB_FUNCTIONS, Entry
 from drivers.emulated.dcc_parts.base import Answered, Part
@@ -31,7 +32,7 @@ class Notices(Part):
         if answered.variant == "8.1.1":
             self._identified(entry)
         elif answered.variant == "6.23":
-            self._changed_supplier(entry, answered.user)
+            self._changed_supplier(entry, answered.response.values["outcomes"][0].replacing_party)
 
     def left(self, entry: Entry) -> None:
         """A device was decommissioned or withdrawn: N1 or N2 for a meter."""
@@ -59,12 +60,11 @@ class Notices(Part):
         if entry.type in _LEFT and operator is not None and mpxns is not None:
             self._say("N16", _STATUS_CHANGED, {"device_id": entry.eui, "meter_identity": mpxns}, operator)
 
-    def _changed_supplier(self, entry: Entry, new: User) -> None:
-        """The new supplier's request has made the device his: the one before is told, and his schedules end."""
+    def _changed_supplier(self, entry: Entry, new: Eui64) -> None:
+        """The device believes a new supplier: the one before is told, and his schedules end."""
         before = self.dcc.serving(entry, "supplier")
-        entry.supplier = new.eui
-        self.dcc.on_supplier(entry.eui, new)
-        if before is None or before.eui == new.eui:
+        entry.supplier = new
+        if before is None or before.eui == new:
             return
         schedules = self.dcc.part(Schedules)
         for number in schedules.of(entry.eui, before.eui):
