@@ -264,14 +264,27 @@ def _table(data: Data, name: str, columns: int) -> list[tuple[Data, ...]]:
     return out
 
 
-def _pattern(pattern: DatePattern) -> Data:
+def date_octets(pattern: DatePattern) -> bytes:
+    """Return the five bytes of a date that may have wildcards (Blue Book 4.1.6.1)."""
     year = _ANY_YEAR if pattern.year is None else pattern.year
     rest = (_ANY if part is None else part for part in (pattern.month, pattern.day, pattern.weekday))
-    return dlms.octet_string(year.to_bytes(2, "big") + bytes(rest))
+    return year.to_bytes(2, "big") + bytes(rest)
+
+
+def _pattern(pattern: DatePattern) -> Data:
+    return dlms.octet_string(date_octets(pattern))
 
 
 def _read_pattern(data: Data) -> DatePattern:
-    octets = data.octets
+    return date_pattern(data.octets)
+
+
+def date_pattern(octets: bytes) -> DatePattern:
+    """Return the date of five bytes.
+
+    Raises:
+        GbcsError: they are none.
+    """
     if len(octets) != 5:
         raise GbcsError(f"a date has {len(octets)} bytes", expected="5")
     year = int.from_bytes(octets[:2], "big")

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import time
 from typing import Any
 
-from bench.gbcs import dlms, times, use_case
+from bench.gbcs import dlms, use_case
 from bench.gbcs.dlms import Data, Tag
 from bench.gbcs.dlms_use_case import Field
 from bench.gbcs.errors import GbcsError
+from bench.gbcs.load_control_fields import DatePattern, date_pattern
 from bench.gbcs.use_case import Values
 
 TOU_PRICES, BLOCKS, BLOCK_PRICES = 48, 4, 8
@@ -29,7 +30,8 @@ PRICE_NAMES = tuple(
 
 _SCRIPTS = dlms.octet_string(bytes.fromhex("00000a0064ff"))
 _LONG = Tag.INT16
-_NOW, _NEVER = (edge * 9 + bytes.fromhex("8000ff") for edge in (b"\x00", b"\xff"))
+_DATE, _DATE_TIME = 5, 12
+_WILDCARD = 0xFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,28 @@ class Season:
     name: str
     start: bytes
     week: int
+
+    @property
+    def first_day(self) -> DatePattern:
+        """The days on which it may begin.
+
+        Raises:
+            GbcsError: the date is none.
+        """
+        return date_pattern(self.start[:_DATE])
+
+    @property
+    def begins(self) -> time:
+        """When it begins on that day, to the second; midnight where that is not specified.
+
+        Raises:
+            GbcsError: it is no time of day.
+        """
+        hour, minute, second = (0 if part == _WILDCARD else part for part in self.start[_DATE : _DATE + 3])
+        try:
+            return time(hour, minute, second)
+        except ValueError:
+            raise GbcsError(f"{self.start[_DATE : _DATE + 3].hex()} is no time of day") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +95,22 @@ class TariffSpecialDay:
     date: bytes
     day: int
 
+    @property
+    def days(self) -> DatePattern:
+        """The days that it stands for.
+
+        Raises:
+            GbcsError: the date is none.
+        """
+        return date_pattern(self.date)
+
 
 def seasons(name: str) -> Field:
     """Return the seasons of a switching table: a tuple of `Season`."""
 
     def write(row: Season) -> tuple[Data, ...]:
         text = use_case.ascii_of({"season": row.name}, "season", 8)
-        if len(row.start) != 12:
+        if len(row.start) != _DATE_TIME:
             raise GbcsError(f"the start of season {row.name!r} has {len(row.start)} bytes", expected="12")
         return (
             dlms.octet_string(text),
@@ -87,7 +120,7 @@ def seasons(name: str) -> Field:
 
     def read(cells: tuple[Data, ...]) -> Season:
         name_, start, week = cells
-        if len(start.octets) != 12 or len(week.octets) != 1:
+        if len(start.octets) != _DATE_TIME or len(week.octets) != 1:
             raise GbcsError("a season has no start of 12 bytes or no week of one")
         return Season(use_case.text_of(name_.octets, "season"), start.octets, week.octets[0])
 
@@ -119,7 +152,7 @@ def days(name: str) -> Field:
             Data(
                 Tag.STRUCTURE,
                 (
-                    dlms.octet_string(bytes([at.hour, at.minute, at.second, 0])),
+                    dlms.octet_string(bytes([at.hour, at.minute, at.second, at.microsecond // 10_000])),
                     _SCRIPTS,
                     Data(Tag.UINT16, use_case.integer({"script": script}, "script", 0xFFFF)),
                 ),
@@ -134,9 +167,9 @@ def days(name: str) -> Field:
             start, scripts, script = _cells(action, 3)
             if scripts != _SCRIPTS or len(start.octets) != 4:
                 raise GbcsError("a switching time is none of the tariff's scripts")
-            hour, minute, second, _ = start.octets
+            hour, minute, second, hundredths = start.octets
             try:
-                found.append((time(hour, minute, second), script.integer))
+                found.append((time(hour, minute, second, hundredths * 10_000), script.integer))
             except ValueError:
                 raise GbcsError(f"{start.octets.hex()} is no time of day") from None
         return Day(cells[0].integer, tuple(found))
@@ -148,13 +181,13 @@ def special_days(name: str) -> Field:
     """Return special days: a tuple of `TariffSpecialDay`."""
 
     def write(row: TariffSpecialDay) -> tuple[Data, ...]:
-        if len(row.date) != 5:
+        if len(row.date) != _DATE:
             raise GbcsError(f"the date of special day {row.number} has {len(row.date)} bytes", expected="5")
         number = Data(Tag.UINT16, use_case.integer({"special day": row.number}, "special day", 0xFFFF))
         return number, dlms.octet_string(row.date), Data(Tag.UINT8, _byte(row.day, "day"))
 
     def read(cells: tuple[Data, ...]) -> TariffSpecialDay:
-        if len(cells[1].octets) != 5:
+        if len(cells[1].octets) != _DATE:
             raise GbcsError("a special day has no date of 5 bytes")
         return TariffSpecialDay(cells[0].integer, cells[1].octets, cells[2].integer)
 
@@ -245,13 +278,3 @@ def _signed(value: Any, bits: int, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not -limit <= value < limit:
         raise GbcsError(f"{name} is {value!r}", expected=f"a whole number of {bits} bits")
     return value
-
-
-def matches(pattern: bytes, day: bytes) -> bool:
-    """Whether a date (year, month, day, weekday: 5 bytes) is one that a pattern with wildcards stands for."""
-    return all(part in (wanted, 0xFF) or wanted == 0xFF for part, wanted in zip(day, pattern, strict=True))
-
-
-def date_bytes(moment: Any) -> bytes:
-    """The five bytes of a moment's date, with its weekday."""
-    return times.encode_dlms(moment)[:4] + bytes([moment.isoweekday()])

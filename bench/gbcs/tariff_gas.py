@@ -32,7 +32,7 @@ TRAILING_DIGITS, MULTIPLIER, DIVISOR = 0x50, 1, 1000
 """Prices have five decimal places of a pound for each kWh, thresholds three of a cubic metre."""
 
 _TIER_MODE = 0xFF
-_MOST_PRICES = 4
+MOST_PRICES, MOST_THRESHOLDS = 4, 3
 
 Row = tuple[bytes, int]
 """A date of four bytes (year since 1900, month, day, weekday; FF for every one), and the week or day that it has."""
@@ -75,13 +75,17 @@ def _read_calendar_head(reader: Reader) -> dict[str, Any]:
 
 
 def _counts(values: Values) -> bytes:
-    return bytes(len(use_case.present(values, name)) for name in ("seasons", "weeks", "days"))
+    return _bytes(*(len(use_case.present(values, name)) for name in ("seasons", "weeks", "days")))
+
+
+def _bytes(*numbers: int) -> bytes:
+    return bytes(use_case.integer({"number": each}, "number", 0xFF) for each in numbers)
 
 
 def write_day(values: Values, day: Day) -> bytes:
     """Write one day profile: from each time of day on a tier."""
-    entries = b"".join((at.hour * 60 + at.minute).to_bytes(2, "little") + bytes([tier]) for at, tier in day.times)
-    return _calendar_head(values) + bytes([day.number, len(day.times), 0, 1, 0]) + entries
+    entries = b"".join((at.hour * 60 + at.minute).to_bytes(2, "little") + _bytes(tier) for at, tier in day.times)
+    return _calendar_head(values) + _bytes(day.number, len(day.times), 0, 1, 0) + entries
 
 
 def read_day(reader: Reader) -> dict[str, Any]:
@@ -102,7 +106,7 @@ def write_week(values: Values, week: Week) -> bytes:
     """Write one week profile."""
     if len(week.days) != 7:
         raise GbcsError(f"week {week.number} has {len(week.days)} days", expected="7")
-    return _calendar_head(values) + bytes([week.number, *week.days])
+    return _calendar_head(values) + _bytes(week.number, *week.days)
 
 
 def read_week(reader: Reader) -> dict[str, Any]:
@@ -117,7 +121,7 @@ def _rows(values: Values, name: str) -> bytes:
     for date, number in use_case.present(values, name):
         if len(date) != 4:
             raise GbcsError(f"a date of {name} has {len(date)} bytes", expected="4")
-        written += date + bytes([number])
+        written += date + _bytes(number)
     return written
 
 
@@ -143,7 +147,7 @@ def read_seasons(reader: Reader) -> dict[str, Any]:
 def write_special_days(values: Values) -> bytes:
     """Write the special days."""
     rows = use_case.present(values, "special_days")
-    return _calendar_head(values) + start_to(values) + bytes([0, len(rows), 0, 1]) + _rows(values, "special_days")
+    return _calendar_head(values) + start_to(values) + _bytes(0, len(rows), 0, 1) + _rows(values, "special_days")
 
 
 def read_special_days(reader: Reader) -> dict[str, Any]:
@@ -173,7 +177,7 @@ def _write_information(values: Values) -> bytes:
     tou = use_case.present(values, "scheme") == "tou"
     prices = len(use_case.present(values, "prices"))
     currency = use_case.choice(values, "currency", CURRENCIES)
-    thresholds = 0 if tou else max(0, prices - 1)
+    thresholds = use_case.integer(values, "thresholds_in_use", MOST_THRESHOLDS)
     scheme = use_case.choice(values, "scheme", _SCHEMES)
     return b"".join(
         (
@@ -191,7 +195,9 @@ def _read_information(reader: Reader) -> dict[str, Any]:
     reader.literal(_TARIFF_ID, "tariff id")
     found["activation_time"] = start_from(reader)
     found["scheme"] = use_case.word(reader.uint(1, "tariff type"), _SCHEMES, "scheme")
-    reader.take(4, "label, numbers of prices and thresholds, unit")
+    reader.take(2, "label and number of prices")
+    found["thresholds_in_use"] = reader.uint(1, "number of thresholds")
+    reader.literal(b"\x00", "unit of measure")
     found["currency"] = use_case.word(uint_from(reader, 2, "currency"), CURRENCIES, "currency")
     reader.literal(bytes([TRAILING_DIGITS]), "trailing digits")
     found["standing_charge"] = uint_from(reader, 4, "standing charge")
@@ -199,9 +205,32 @@ def _read_information(reader: Reader) -> dict[str, Any]:
     return found
 
 
+def thresholds_of(values: Values) -> tuple[int, ...]:
+    """Return the thresholds.
+
+    Raises:
+        GbcsError: they are missing or too many.
+    """
+    found: tuple[int, ...] = use_case.present(values, "thresholds")
+    if len(found) > MOST_THRESHOLDS:
+        raise GbcsError(f"{len(found)} thresholds", expected=f"at most {MOST_THRESHOLDS}")
+    return found
+
+
+def prices_of(values: Values) -> tuple[int, ...]:
+    """Return the prices.
+
+    Raises:
+        GbcsError: they are missing, none or too many.
+    """
+    found: tuple[int, ...] = use_case.present(values, "prices")
+    if not 1 <= len(found) <= MOST_PRICES:
+        raise GbcsError(f"{len(found)} prices", expected=f"1 to {MOST_PRICES}")
+    return found
+
+
 def _write_thresholds(values: Values) -> bytes:
-    found = use_case.present(values, "thresholds")
-    limit = (1 << 48) - 1
+    found, limit = thresholds_of(values), (1 << 48) - 1
     checked = (use_case.integer({"threshold": each}, "threshold", limit) for each in found)
     numbers = b"".join(each.to_bytes(6, "little") for each in checked)
     return head(values) + start_to(values) + _TARIFF_ID + bytes([0, 1, 1, len(found)]) + numbers
@@ -216,9 +245,7 @@ def _read_thresholds(reader: Reader) -> dict[str, Any]:
 
 def _write_prices(values: Values) -> bytes:
     tou = use_case.present(values, "scheme") == "tou"
-    prices = use_case.present(values, "prices")
-    if not 1 <= len(prices) <= _MOST_PRICES:
-        raise GbcsError(f"{len(prices)} prices", expected=f"1 to {_MOST_PRICES}")
+    prices = prices_of(values)
     rows = b"".join(
         bytes([(index + 1) << 4 if tou else index]) + use_case.integer({"price": price}, "price").to_bytes(4, "little")
         for index, price in enumerate(prices)
@@ -251,12 +278,13 @@ READERS: dict[tuple[int, int], _Read] = {
 }
 """By cluster and command."""
 
+PRICE_NAMES = ("scheme", "prices", "standing_charge", "currency", "thresholds_in_use")
+SWITCHING_NAMES = ("seasons", "weeks", "days", "special_days", "thresholds")
 GROWING = ("days", "weeks")
 """Parameters of which each command brings one more."""
 
-TARIFF_PARTS = tuple(
-    ZclTarget(cluster, FROM_SERVER, command)
-    for cluster, command in ((CALENDAR, 0), (CALENDAR, 4), (PRICE, 4), (PRICE, 6), (PRICE, 5))
+SWITCHING_PARTS = tuple(
+    ZclTarget(cluster, FROM_SERVER, command) for cluster, command in ((CALENDAR, 0), (CALENDAR, 4), (PRICE, 6))
 )
 PRICE_PARTS = tuple(ZclTarget(PRICE, FROM_SERVER, command) for command in (4, 5))
 """The commands that have a date, whose execution is told of."""
@@ -277,8 +305,8 @@ class SetGasTariff(UseCase):
     """Set a tariff with its prices (GCS01a), or prices only (GCS01b).
 
     Parameters: `issued_at`, `activation_time`, `scheme` ("tou" or "block"), `prices`, `standing_charge`, `currency`,
-    and of a whole tariff `seasons`, `weeks`, `days`, `special_days` and `thresholds`. A refusal says which command
-    failed first: `failed`, from 0 on, and its `status`.
+    `thresholds_in_use`, and of a whole tariff `seasons`, `weeks`, `days`, `special_days` and `thresholds`. A refusal
+    says which command failed first: `failed`, from 0 on, and its `status`.
 
     Attributes:
         whole: it is a whole tariff.
@@ -297,9 +325,8 @@ class SetGasTariff(UseCase):
 
     def encode_command(self, params: Values, *, originator_counter: int) -> bytes:
         """Write the ZigBee commands."""
-        names = ("issued_at", "activation_time", "scheme", "prices", "standing_charge", "currency")
-        calendar = ("seasons", "weeks", "days", "special_days", "thresholds") if self.whole else ()
-        use_case.check_names(params, names + calendar, f"{self.name} command")
+        names = PRICE_NAMES + (SWITCHING_NAMES if self.whole else ())
+        use_case.check_names(params, ("issued_at", "activation_time", *names), f"{self.name} command")
         return gbz.encode_components(
             *(
                 Component(cluster, FROM_SERVER, command, payload, index)
@@ -361,7 +388,7 @@ class SetGasTariff(UseCase):
         return Response(True, {}, "success")
 
 
-_SETS: dict[str, Any] = {"device_type": "GSME", "critical": True, "response_signed": True}
+_SETS: dict[str, Any] = {"device_type": "GSME", "critical": True, "response_signed": True, "response_dated": True}
 
 USE_CASES: tuple[UseCase, ...] = (
     SetGasTariff(message_code=0x006B, name="GCS01a", service_references=("1.1.1",), whole=True, **_SETS),

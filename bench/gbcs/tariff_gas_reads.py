@@ -22,9 +22,12 @@ from bench.gbcs.tariff_gas import (
     MULTIPLIER,
     PRICE,
     READERS,
+    SWITCHING_NAMES,
     TRAILING_DIGITS,
     head,
+    prices_of,
     read_head,
+    thresholds_of,
     write_calendar,
 )
 from bench.gbcs.use_case import Response, UseCase, Values
@@ -33,6 +36,10 @@ _NOW, _NEVER = bytes(4), b"\xff" * 4
 _THRESHOLDS, _BLOCK_PRICES = (0x0100, 0x0101, 0x0102), (0x0400, 0x0401, 0x0402, 0x0403)
 _TIER_PRICES = (0x0410, 0x0420, 0x0430, 0x0440)
 _IDS = (0x0203, 0x0202, *_THRESHOLDS, 0x0615, *_BLOCK_PRICES, *_TIER_PRICES, 0x0616, 0x0617, 0x0301)
+_RETURNED = (
+    *("issued_at", "activation_time", "active_price", "scheme", "prices", "standing_charge", "currency"),
+    *SWITCHING_NAMES,
+)
 _SIZES = {0x0203: (0x22, 3), 0x0202: (0x22, 3), 0x0615: (0x30, 1), 0x0616: (0x21, 2), 0x0617: (0x18, 1)}
 _QUESTIONS = (
     (PRICE, 0x00, gbz.READ_ATTRIBUTES, b"".join(each.to_bytes(2, "little") for each in _IDS)),
@@ -65,6 +72,7 @@ class ReadGasTariff(UseCase):
             use_case.check_names(values, ("status",), f"{self.name} response")
             status = use_case.integer({"status": HARDWARE_FAILURE, **values}, "status", 0xFF)
             return gbz.encode_components(Component(PRICE, 0x08, gbz.DEFAULT_RESPONSE, bytes([0, status])))
+        use_case.check_names(values, _RETURNED, f"{self.name} response")
         answers = [Component(PRICE, 0x08, gbz.READ_ATTRIBUTES_RESPONSE, self._attributes(values))]
         answers += [Component(cluster, FROM_SERVER, command, raw) for cluster, command, raw in write_calendar(values)]
         price = use_case.integer(values, "active_price").to_bytes(4, "little")
@@ -81,8 +89,8 @@ class ReadGasTariff(UseCase):
             0x0617: TRAILING_DIGITS,
             0x0301: use_case.integer(values, "standing_charge"),
         }
-        found |= dict(zip(_THRESHOLDS, values["thresholds"], strict=False))
-        found |= dict(zip(_TIER_PRICES if tou else _BLOCK_PRICES, values["prices"], strict=False))
+        found |= dict(zip(_THRESHOLDS, thresholds_of(values), strict=False))
+        found |= dict(zip(_TIER_PRICES if tou else _BLOCK_PRICES, prices_of(values), strict=False))
         return b"".join(each.to_bytes(2, "little") + self._attribute(each, found.get(each)) for each in _IDS)
 
     @staticmethod
@@ -90,7 +98,8 @@ class ReadGasTariff(UseCase):
         if value is None:
             return b"\x86"  # unsupported: the tariff has no such price or threshold
         kind, size = _SIZES.get(number, (0x25, 6) if number in _THRESHOLDS else (0x23, 4))
-        return b"\x00" + bytes([kind]) + value.to_bytes(size, "little")
+        limited = use_case.integer({f"{number:04x}": value}, f"{number:04x}", (1 << 8 * size) - 1)
+        return b"\x00" + bytes([kind]) + limited.to_bytes(size, "little")
 
     def decode_response(self, content: bytes) -> Response:
         """Read attributes, calendar and price."""

@@ -64,20 +64,15 @@ def _from(*targets: Target) -> list[Item]:
     return [_set(target, activation_time()) for target in targets]
 
 
-STANDING_PARTS = (Target(_CHARGE, "0-0:19.20.4.255", 7), Target(_CHARGE, "0-0:19.20.0.255", 7))
-TARIFF_PARTS = (
+PRICE_PARTS = (Target(_CHARGE, "0-0:19.20.4.255", 7), Target(_CHARGE, "0-0:19.20.0.255", 7))
+SWITCHING_PARTS = (
     Target(_ACTIVITY, "0-0:13.0.0.255", 10),
     Target(_TOGGLE, "0-0:94.44.128.29", 6),
     Target(_TOGGLE, "0-0:94.44.2.0", 6),
-    *STANDING_PARTS,
     Target(_TOGGLE, "0-0:63.1.1.255", 6),
 )
 SECONDARY_PRICE_PARTS = (Target(_CHARGE, "0-0:19.20.5.255", 7),)
-SECONDARY_PARTS = (
-    Target(_ACTIVITY, "0-0:13.0.1.255", 10),
-    *SECONDARY_PRICE_PARTS,
-    Target(_TOGGLE, "0-0:94.44.128.30", 6),
-)
+SECONDARY_SWITCHING_PARTS = (Target(_ACTIVITY, "0-0:13.0.1.255", 10), Target(_TOGGLE, "0-0:94.44.128.30", 6))
 """What is acted on when the time of a tariff or price has come: one alert is sent for each."""
 
 _PRICES_TO_COME = (
@@ -110,7 +105,8 @@ USE_CASES: tuple[UseCase, ...] = (
         *_thresholds(Verb.SET),
         _set(Target(_TOGGLE, "0-0:94.44.2.0", 4), truth("currency_gbp")),
         *_PRICES_TO_COME,
-        *_from(*TARIFF_PARTS),
+        *_from(*SWITCHING_PARTS[:3], *PRICE_PARTS, *SWITCHING_PARTS[3:]),
+        response_dated=True,
     ),
     _esme(0x001D, "ECS05", "1.7", Item(Verb.ACTION, Target(_SCRIPTS, "0-0:10.0.100.255", 1), _RESET, label="reset")),
     _esme(
@@ -127,7 +123,7 @@ USE_CASES: tuple[UseCase, ...] = (
         _get(Target(_CHARGE, "0-0:19.20.0.255", 5), PRICES),
         critical=False,
     ),
-    _esme(0x00A2, "ECS01b", "1.2.1", *_PRICES_TO_COME, *_from(*STANDING_PARTS)),
+    _esme(0x00A2, "ECS01b", "1.2.1", *_PRICES_TO_COME, *_from(*PRICE_PARTS), response_dated=True),
     _esme(
         0x00B7,
         "ECS01c",
@@ -135,7 +131,8 @@ USE_CASES: tuple[UseCase, ...] = (
         _SECONDARY_TO_COME,
         *_switching(Verb.SET, "secondary_"),
         _special_days(Verb.SET, "secondary_"),
-        *_from(*SECONDARY_PARTS),
+        *_from(SECONDARY_SWITCHING_PARTS[0], *SECONDARY_PRICE_PARTS, SECONDARY_SWITCHING_PARTS[1]),
+        response_dated=True,
     ),
     _esme(
         0x00BD,
@@ -148,13 +145,8 @@ USE_CASES: tuple[UseCase, ...] = (
         *_switching(Verb.GET, "secondary_"),
         critical=False,
     ),
-    _esme(0x00C7, "ECS01d", "1.2.2", _SECONDARY_TO_COME, *_from(*SECONDARY_PRICE_PARTS)),
-    _esme(
-        0x00DB,
-        "ECS48",
-        "6.26",
-        _set(Target(_TOGGLE, "0-0:94.44.2.2", 4), truth("daily_block_reset")),
-    ),
+    _esme(0x00C7, "ECS01d", "1.2.2", _SECONDARY_TO_COME, *_from(*SECONDARY_PRICE_PARTS), response_dated=True),
+    _esme(0x00DB, "ECS48", "6.26", _set(Target(_TOGGLE, "0-0:94.44.2.2", 2), truth("daily_block_reset"))),
     *GAS,
     *GAS_READS,
 )
