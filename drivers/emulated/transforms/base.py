@@ -11,7 +11,7 @@ from bench.duis.requests import Request
 from bench.gbcs.load_control_fields import LAST_DAY, SECOND_LAST_DAY, DatePattern
 from bench.gbcs.use_cases import UseCase, use_cases_for_service
 
-_NEVER = datetime(3000, 12, 31, tzinfo=UTC)
+NEVER = datetime(3000, 12, 31, tzinfo=UTC)
 """An execution date that cancels what is planned (DUIS)."""
 
 
@@ -79,7 +79,7 @@ class Wanted:
         """When a device that plans by itself is to act: a moment, "now", or "never", which cancels what is planned."""
         if self.future is None:
             return "now"
-        return "never" if self.future >= _NEVER else self.future
+        return "never" if self.future >= NEVER else self.future
 
     @property
     def candidates(self) -> tuple[UseCase, ...]:
