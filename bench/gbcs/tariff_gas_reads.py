@@ -14,7 +14,7 @@ from bench.gbcs.gbz import Component
 from bench.gbcs.gbz_commands import FROM_SERVER, TO_SERVER, uint_from
 from bench.gbcs.gbz_use_cases import HARDWARE_FAILURE
 from bench.gbcs.reader import Reader
-from bench.gbcs.tariff_gas import (
+from bench.gbcs.tariff_gas_payloads import (
     CALENDAR,
     CURRENCIES,
     DIVISOR,

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.gbcs.load_control_fields import LAST_DAY, SECOND_LAST_DAY, DatePattern
-from bench.gbcs.tariff_fields import Day, Week
-from drivers.emulated.functions.switching import SeasonStart, SwitchingTable, gas_days
+from bench.gbcs.tariff_fields import Day, Season, TariffSpecialDay, Week
+from drivers.emulated.functions.switching import SwitchingTable
 
 ANY = DatePattern()
 MILLENNIUM = datetime(2000, 1, 1, tzinfo=UTC)
-ALWAYS = SeasonStart(ANY, time(), 1)
+ALWAYS = Season("", ANY, time(), 1)
 NIGHT_AND_DAY = Day(1, ((time(), 2), (time(7), 1)))
 
 
@@ -49,8 +49,8 @@ def test_the_last_entry_of_one_time_counts() -> None:
 
 
 def test_seasons_take_turns_every_year() -> None:
-    winter = SeasonStart(DatePattern(month=10, day=LAST_DAY, weekday=7), time(1), 1)
-    summer = SeasonStart(DatePattern(month=3, day=LAST_DAY, weekday=7), time(1), 2)
+    winter = Season("", DatePattern(month=10, day=LAST_DAY, weekday=7), time(1), 1)
+    summer = Season("", DatePattern(month=3, day=LAST_DAY, weekday=7), time(1), 2)
     weeks = (Week(1, (1,) * 7), Week(2, (2,) * 7))
     own = table(Day(1, ((time(), 1),)), Day(2, ((time(), 2),)), seasons=(winter, summer), weeks=weeks)
     asked = ("2026-03-29T00:59", "2026-03-29T01:00", "2026-10-25T00:59", "2026-10-25T01:00", "2027-01-01T00:00")
@@ -59,8 +59,8 @@ def test_seasons_take_turns_every_year() -> None:
 
 
 def test_a_season_of_one_year_lasts_until_the_next_begins() -> None:
-    first = SeasonStart(DatePattern(2014, 10, 27), time(), 1)
-    second = SeasonStart(DatePattern(2027, 3, 29), time(), 2)
+    first = Season("", DatePattern(2014, 10, 27), time(), 1)
+    second = Season("", DatePattern(2027, 3, 29), time(), 2)
     weeks = (Week(1, (1,) * 7), Week(2, (2,) * 7))
     own = table(Day(1, ((time(), 1),)), Day(2, ((time(), 2),)), seasons=(first, second), weeks=weeks)
     assert own.script(moment("2014-10-26T23:59")) is None
@@ -70,7 +70,11 @@ def test_a_season_of_one_year_lasts_until_the_next_begins() -> None:
 
 
 def test_a_special_day_has_its_own_times() -> None:
-    own = table(NIGHT_AND_DAY, Day(2, ((time(), 9),)), special_days=((DatePattern(month=12, day=25), 2), (ANY, 1)))
+    own = table(
+        NIGHT_AND_DAY,
+        Day(2, ((time(), 9),)),
+        special_days=(TariffSpecialDay(1, DatePattern(month=12, day=25), 2), TariffSpecialDay(2, ANY, 1)),
+    )
     assert own.script(moment("2026-12-24T23:00")) == 1
     assert own.script(moment("2026-12-25T12:00")) == 9
     assert own.script(moment("2026-12-26T03:00")) == 2
@@ -81,12 +85,12 @@ def test_a_special_day_has_its_own_times() -> None:
     [
         ({}, None),
         ({"seasons": ()}, "seasons"),
-        ({"seasons": (SeasonStart(ANY, time(), 2),)}, "seasons"),
+        ({"seasons": (Season("", ANY, time(), 2),)}, "seasons"),
         ({"weeks": (Week(1, (1, 1, 1, 1, 1, 1, 3)),)}, "weeks"),
         ({"weeks": (Week(1, (1,)),)}, "weeks"),
         ({"days": (Day(1, ((time(), 200),)),)}, "days"),
         ({"days": (Day(1, ()),)}, "days"),
-        ({"special_days": ((ANY, 4),)}, "special_days"),
+        ({"special_days": (TariffSpecialDay(1, ANY, 4),)}, "special_days"),
     ],
 )
 def test_what_is_named_has_to_be_there(parts: dict[str, Any], fault: str | None) -> None:
@@ -104,12 +108,12 @@ TIMES = st.times(max_value=time(23, 59, 59)).map(lambda at: at.replace(microseco
 NUMBERS = st.integers(0, 4)
 TABLES = st.builds(
     SwitchingTable,
-    st.lists(st.builds(SeasonStart, PATTERNS | st.just(ANY), TIMES, NUMBERS), max_size=3).map(tuple),
+    st.lists(st.builds(Season, st.just(""), PATTERNS | st.just(ANY), TIMES, NUMBERS), max_size=3).map(tuple),
     st.lists(st.builds(Week, NUMBERS, st.lists(NUMBERS, min_size=7, max_size=7).map(tuple)), max_size=3).map(tuple),
     st.lists(
         st.builds(Day, NUMBERS, st.lists(st.tuples(TIMES, st.integers(0, 250)), max_size=4).map(tuple)), max_size=4
     ).map(tuple),
-    st.lists(st.tuples(PATTERNS, NUMBERS), max_size=3).map(tuple),
+    st.lists(st.builds(TariffSpecialDay, NUMBERS, PATTERNS, NUMBERS), max_size=3).map(tuple),
 )
 
 
@@ -122,11 +126,6 @@ def test_nothing_changes_between_two_moments_of_any_table(own: SwitchingTable, a
     assert own.script(at + (following - at) / 2) == script
     assert own.script(following - timedelta(microseconds=1)) == script
     assert script is None or any(script == each for day in own.days for _, each in day.times)
-
-
-def test_dates_of_gas_count_years_from_1900() -> None:
-    assert gas_days(bytes.fromhex("7E0314FF")) == DatePattern(2026, 3, 20)
-    assert gas_days(b"\xff" * 4) == ANY
 
 
 def days_of(pattern: DatePattern, year: int, month: int) -> list[int]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bench.eui import Eui64
+from bench.gbcs.load_control_fields import DatePattern
 from bench.gbcs.tariff_fields import Week
 from drivers.emulated.functions.readings import GAS_LITRES_PER_HOUR, GasMetering
 from drivers.emulated.functions.tariff_gas import GasTariff
@@ -61,10 +62,10 @@ async def test_what_is_set_is_read(target: Eui64) -> None:
             "standing_charge": 123,
             "currency": "GBP",
             "thresholds": (0xFFFFFFFF,),
-            "seasons": ((bytes.fromhex("730301ff"), 1),),
+            "seasons": ((DatePattern(2015, 3, 1), 1),),
             "weeks": (Week(1, (1,) * 7), Week(2, (1, 1, 1, 1, 1, 2, 2))),
             "days": own(small).tariff["days"],
-            "special_days": ((bytes.fromhex("ff0c19ff"), 2),),
+            "special_days": ((DatePattern(month=12, day=25), 2),),
         }
         assert [day.times[0][1] for day in values["days"]] == [1, 4]
         assert own(small).standing_charge == Decimal("0.00123")

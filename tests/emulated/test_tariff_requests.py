@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bench.duis import responses as duis
+from bench.gbcs.load_control_fields import LAST_DAY, DatePattern
 from bench.gbcs.tariff_fields import Day, Season, TariffSpecialDay, Week
 from drivers.emulated.functions.readings import BASE_W, Metering
 from drivers.emulated.functions.tariff import Tariff
@@ -53,6 +54,10 @@ async def hours(count: float) -> None:
     await asyncio.sleep(count * 3600)
 
 
+def by_time(*each: int) -> dict[str, int]:
+    return {f"tou_{tou}": price for tou, price in enumerate(each, start=1)}
+
+
 async def until(small: Small, *, hour: int, minute: int = 0, days: int = 0) -> None:
     now = small.world.mail.now
     wanted = now.replace(hour=hour, minute=minute, second=0, microsecond=0) + timedelta(days=days)
@@ -77,19 +82,19 @@ async def test_what_is_set_is_read_by_everybody_who_may() -> None:
         values = await read(small, "IS", "4.11.1", ESME)
         assert values == await read(small, "OU", "4.11.1", ESME)
         assert values["seasons"] == (
-            Season("winter", bytes.fromhex("ffff0afeff000000008000ff"), 1),
-            Season("summer", bytes.fromhex("ffff0314ff000000008000ff"), 2),
+            Season("winter", DatePattern(month=10, day=LAST_DAY), time(), 1),
+            Season("summer", DatePattern(month=3, day=20), time(), 2),
         )
         assert values["weeks"] == (Week(1, (1,) * 7), Week(2, (1, 1, 1, 1, 1, 2, 2)))
         assert values["days"] == (Day(1, ((time(7), 101),)), Day(2, ((time(), 48),)))
-        assert values["special_days"] == (TariffSpecialDay(1, bytes.fromhex("ffff0c19ff"), 2),)
+        assert values["special_days"] == (TariffSpecialDay(1, DatePattern(month=12, day=25), 2),)
         assert values["thresholds_1"] == (10_000, NEVER_REACHED, NEVER_REACHED)
         assert (values["thresholds_7"], values["thresholds_8"]) == ((NEVER_REACHED,) * 3, (1, 2, 3))
-        assert (values["standing_charge"], values["standing_charge_scale"], values["currency_gbp"]) == ((-5,), -4, True)
+        assert (values["standing_charge"], values["standing_charge_scale"], values["currency_gbp"]) == (-5, -4, True)
         assert values["prices_scale"] == -5
-        assert {number: price for number, price in enumerate(values["prices"], start=1) if price} == {
-            1: 1, 2: -2, 3: 3, 49: 11, 57: 12, 56: 81, 64: 82, 72: 83, 80: 84,
-        }  # fmt: skip
+        by_block = {"block_1_tou_1": 11, "block_2_tou_1": 12}
+        by_block |= {f"block_{block}_tou_8": 80 + block for block in range(1, 5)}
+        assert values["prices"] == {"tou_1": 1, "tou_2": -2, "tou_3": 3} | by_block
         assert values["active_price"] == 11
         assert own(small).standing_charge == Decimal("-0.0005")
 
@@ -215,7 +220,8 @@ async def test_a_new_price_leaves_the_table_alone() -> None:
         await done(small, "1.2.1", prices(310, 110, charge=2100))
         after = await read(small, "IS", "4.11.1", ESME)
         assert {name for name in after if after[name] != before[name]} == {"prices", "standing_charge", "active_price"}
-        assert (after["prices"][:2], after["standing_charge"], after["active_price"]) == ((310, 110), (2100,), 110)
+        assert (after["prices"], after["standing_charge"]) == ({"tou_1": 310, "tou_2": 110}, 2100)
+        assert after["active_price"] == 110
 
 
 async def test_the_secondary_element_is_apart() -> None:
@@ -225,13 +231,13 @@ async def test_the_secondary_element_is_apart() -> None:
         days = (day(1, (time(), 1), (time(12), 4)),)
         await done(small, "1.1.2", secondary(10, 20, 30, 40, days=days))
         values = await read(small, "OU", "4.11.2", ESME)
-        assert (values["secondary_prices"], values["secondary_active_price"]) == ((10, 20, 30, 40), 10)
+        assert (values["secondary_prices"], values["secondary_active_price"]) == (by_time(10, 20, 30, 40), 10)
         assert values["secondary_days"] == (Day(1, ((time(), 201), (time(12), 204))),)
         await until(small, hour=12, minute=1)
         assert (await read(small, "IS", "4.11.2", ESME))["secondary_active_price"] == 40
         await done(small, "1.2.2", {"electricity_price_element": numbered((1, 2, 3, 4)), "price_scale": -3})
         values = await read(small, "IS", "4.11.2", ESME)
-        assert (values["secondary_prices"], values["secondary_active_price"]) == ((1, 2, 3, 4), 400)
+        assert (values["secondary_prices"], values["secondary_active_price"]) == (by_time(1, 2, 3, 4), 400)
         assert len(values["secondary_days"]) == 1
         now = await read(small, "IS", "4.11.1", ESME)
         assert {name for name in now if now[name] != primary[name]} == {"active_price"}
@@ -286,7 +292,7 @@ async def test_a_tariff_of_the_future_is_told_part_by_part() -> None:
         assert instructions(small) == []
         await hours(0.2)
         values = await read(small, "IS", "4.11.1", ESME)
-        assert (values["active_price"], values["prices"][4]) == (900, 900)
+        assert (values["active_price"], values["prices"]) == (900, {"tou_5": 900})
         told = instructions(small)
         assert [(number, count) for _, number, count in told] == [(number, 6) for number in range(1, 7)]
         assert {target for target, _, _ in told} == {
@@ -338,7 +344,7 @@ async def test_a_price_that_came_later_takes_the_place_of_the_planned_one() -> N
         await done(small, "1.2.1", prices(1, 2))
         await hours(1.1)
         values = await read(small, "IS", "4.11.1", ESME)
-        assert (len(values["days"][0].times), values["prices"][:2], values["active_price"]) == (2, (1, 2), 2)
+        assert (len(values["days"][0].times), values["prices"], values["active_price"]) == (2, by_time(1, 2), 2)
         assert len(instructions(small)) == 4
 
 
@@ -377,7 +383,7 @@ async def test_a_world_that_was_killed_remembers_its_tariff_and_what_is_planned(
         try:
             assert own(other).daily_block_reset
             assert await read(other, "IS", "4.11.1", ESME) == before
-            assert (await read(other, "IS", "4.11.2", ESME))["secondary_prices"] == (10, 20, 30, 40)
+            assert (await read(other, "IS", "4.11.2", ESME))["secondary_prices"] == by_time(10, 20, 30, 40)
             assert own(other).cost() == pytest.approx(cost, abs=1e-3)
             assert metering(other).count().counters == pytest.approx(counters, abs=2)
             await hours(1.1)

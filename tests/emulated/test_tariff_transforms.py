@@ -12,8 +12,8 @@ import pytest
 from bench.duis.request_id import RequestId
 from bench.duis.requests import build_request, parse_request
 from bench.duis.safe_xml import parse
+from bench.gbcs.errors import GbcsError
 from bench.gbcs.message import Message
-from bench.gbcs.tariff_fields import PRICE_NAMES
 from drivers.emulated.transforms.base import NotTransformable, Wanted
 from drivers.emulated.transforms.registry import transform
 from tests.emulated.tariffs import (
@@ -140,13 +140,12 @@ def test_the_published_request_becomes_a_command(rtds: Path) -> None:
         ((time(), 1),),
     ]
     assert (params["thresholds_1"], params["thresholds_2"]) == ((10_000, NEVER_REACHED), (40_000, NEVER_REACHED))
-    by_name = dict(zip(PRICE_NAMES, params["prices"], strict=True))
-    assert {name.hex(): price for name, price in by_name.items() if price} == {
-        "01": 2121,
-        "a1": 2289,
-        "a2": 4002,
-        "b1": 3546,
-        "b2": 6969,
+    assert params["prices"] == {
+        "tou_1": 2121,
+        "block_1_tou_1": 2289,
+        "block_1_tou_2": 4002,
+        "block_2_tou_1": 3546,
+        "block_2_tou_2": 6969,
     }
 
 
@@ -161,6 +160,6 @@ def test_a_tariff_for_the_other_fuel_is_refused(target: str, other: dict[str, An
 
 def test_a_date_that_no_gas_meter_can_have_is_refused() -> None:
     late = gas_tariff(1, year=2155, month=1, day_of_month=1)
-    with pytest.raises(NotTransformable) as refused:
-        transform(wanted("1.1.1", late | gas_prices(1), "GSME"))
-    assert refused.value.code == "E12"
+    command = transform(wanted("1.1.1", late | gas_prices(1), "GSME"))
+    with pytest.raises(GbcsError, match="the year 2155"):
+        command.use_case.encode_command(command.params, originator_counter=1)

@@ -6,12 +6,10 @@ one on its day continues the day before; and where nothing is in force at all, n
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Self
 
-from bench.gbcs.load_control_fields import DatePattern
 from bench.gbcs.tariff_fields import Day, Season, TariffSpecialDay, Week
 
 _DAY, _INSTANT = timedelta(days=1), timedelta(microseconds=1)
@@ -19,21 +17,6 @@ _DAYS_BACK = 9
 _A_YEAR, _SEASON_DAYS = 366, 1465
 _WHOLE_WEEK = 7
 _FIRST_YEAR = 1900
-
-
-@dataclass(frozen=True, slots=True)
-class SeasonStart:
-    """A season.
-
-    Attributes:
-        first_day: the days on which it begins.
-        begins: when on such a day, UTC.
-        week: the number of its week.
-    """
-
-    first_day: DatePattern
-    begins: time
-    week: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,46 +30,10 @@ class SwitchingTable:
         special_days: days, and the number of the day that they have in place of the week's; the first match counts.
     """
 
-    seasons: tuple[SeasonStart, ...] = ()
+    seasons: tuple[Season, ...] = ()
     weeks: tuple[Week, ...] = ()
     days: tuple[Day, ...] = ()
-    special_days: tuple[tuple[DatePattern, int], ...] = ()
-
-    @classmethod
-    def of_electricity(
-        cls,
-        seasons: Iterable[Season],
-        weeks: Iterable[Week],
-        days: Iterable[Day],
-        special_days: Iterable[TariffSpecialDay],
-    ) -> Self:
-        """The table of an ESME.
-
-        Raises:
-            GbcsError: a date or time in it is none.
-        """
-        return cls(
-            tuple(SeasonStart(each.first_day, each.begins, each.week) for each in seasons),
-            tuple(weeks),
-            tuple(days),
-            tuple((each.days, each.day) for each in special_days),
-        )
-
-    @classmethod
-    def of_gas(
-        cls,
-        seasons: Iterable[tuple[bytes, int]],
-        weeks: Iterable[Week],
-        days: Iterable[Day],
-        special_days: Iterable[tuple[bytes, int]],
-    ) -> Self:
-        """The table of a GSME, whose dates have four bytes."""
-        return cls(
-            tuple(SeasonStart(gas_days(each), time(), week) for each, week in seasons),
-            tuple(weeks),
-            tuple(days),
-            tuple((gas_days(each), day) for each, day in special_days),
-        )
+    special_days: tuple[TariffSpecialDay, ...] = ()
 
     def fault(self, scripts: Container[int]) -> str | None:
         """Which part is wrong: "seasons", "weeks", "days" or "special_days"; None if all that is named is there.
@@ -101,7 +48,7 @@ class SwitchingTable:
             return "weeks"
         if any(not day.times or any(script not in scripts for _, script in day.times) for day in self.days):
             return "days"
-        return "special_days" if any(day not in days for _, day in self.special_days) else None
+        return "special_days" if any(each.day not in days for each in self.special_days) else None
 
     def script(self, at: datetime) -> int | None:
         """The script that counts at a moment; None if nothing is in force."""
@@ -116,25 +63,25 @@ class SwitchingTable:
     def next(self, after: datetime) -> datetime:
         """The next moment at which something may change: a time of the table, or midnight."""
         midnight = datetime.combine(after, time(), UTC) + _DAY
-        times = {at for day in self.days for at, _ in day.times} | {season.begins for season in self.seasons}
+        times = {at for day in self.days for at, _ in day.times} | {season.begins or time() for season in self.seasons}
         today = (datetime.combine(after, at, UTC) for at in times)
         return min((moment for moment in today if moment > after), default=midnight)
 
     def _day(self, moment: datetime) -> tuple[tuple[time, int], ...]:
         day = moment.date()
-        number = next((number for pattern, number in self.special_days if pattern.matches(day)), None)
+        number = next((each.day for each in self.special_days if each.date.matches(day)), None)
         if number is None:
             season = self._season(moment)
             week = next((week for week in self.weeks if season is not None and week.number == season.week), None)
             number = None if week is None else week.days[day.weekday()]
         return next((each.times for each in self.days if each.number == number), ())
 
-    def _season(self, moment: datetime) -> SeasonStart | None:
+    def _season(self, moment: datetime) -> Season | None:
         begun = [(start, season) for season in self.seasons if (start := _last_start(season, moment)) is not None]
         return max(reversed(begun), key=lambda each: each[0])[1] if begun else None
 
 
-def _last_start(season: SeasonStart, moment: datetime) -> datetime | None:
+def _last_start(season: Season, moment: datetime) -> datetime | None:
     """When a season began last; None if it has not, within the four years that hold every day of a year."""
     year, day, length = season.first_day.year, moment.date(), _SEASON_DAYS
     if year is not None:
@@ -144,13 +91,7 @@ def _last_start(season: SeasonStart, moment: datetime) -> datetime | None:
     for number in range(length):
         first = day - number * _DAY
         if season.first_day.matches(first):
-            start = datetime.combine(first, season.begins, UTC)
+            start = datetime.combine(first, season.begins or time(), UTC)
             if start <= moment:
                 return start
     return None
-
-
-def gas_days(octets: bytes) -> DatePattern:
-    """The days that a date of a ZigBee calendar stands for: year since 1900, month, day, weekday; FF for every one."""
-    year, month, day, weekday = (None if part == 0xFF else part for part in octets)
-    return DatePattern(None if year is None else _FIRST_YEAR + year, month, day, weekday)

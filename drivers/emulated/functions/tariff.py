@@ -7,13 +7,12 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from bench.gbcs.errors import GbcsError
+from bench.gbcs.load_control_fields import DatePattern
 from bench.gbcs.tariff_fields import (
     BLOCK_PRICES,
     BLOCK_SCRIPT,
     BLOCKS,
     NO_THRESHOLD,
-    PRICE_NAMES,
     SECONDARY_SCRIPT,
     TOU_PRICES,
     Day,
@@ -57,7 +56,7 @@ _SECONDARY_SCRIPTS = range(SECONDARY_SCRIPT + 1, SECONDARY_SCRIPT + 5)
 
 def _one_price(script: int) -> tuple[Any, ...]:
     """The table of a new meter: one script, always."""
-    always = Season("all year", bytes.fromhex("ffffffffff00000000" + "8000ff"), 1)
+    always = Season("all year", DatePattern(), time(), 1)
     return (always,), (Week(1, (1,) * 7),), (Day(1, ((time(), script),)),), ()
 
 
@@ -82,14 +81,14 @@ class Tariff(Pricing):
             **dict(zip(_TABLE, _one_price(1), strict=True)),
             **dict.fromkeys(_THRESHOLDS, (NO_THRESHOLD,) * _MOST_THRESHOLDS),
             "currency_gbp": True,
-            "standing_charge": (0,),
+            "standing_charge": 0,
             "standing_charge_scale": -_ACTIVE_PRICE_DIGITS,
-            "prices": (0,) * len(PRICE_NAMES),
+            "prices": {},
             "prices_scale": -_ACTIVE_PRICE_DIGITS,
         }
         self.secondary: dict[str, Any] = {
             **dict(zip(_SECONDARY, _one_price(SECONDARY_SCRIPT + 1), strict=True)),
-            "secondary_prices": (0,) * len(_SECONDARY_SCRIPTS),
+            "secondary_prices": {},
             "secondary_prices_scale": -_ACTIVE_PRICE_DIGITS,
         }
         self.daily_block_reset = False
@@ -102,7 +101,7 @@ class Tariff(Pricing):
 
     def _read_tables(self) -> tuple[SwitchingTable, SwitchingTable]:
         primary, secondary = (self.tariff[name] for name in _TABLE), (self.secondary[name] for name in _SECONDARY)
-        return SwitchingTable.of_electricity(*primary), SwitchingTable.of_electricity(*secondary)
+        return SwitchingTable(*primary), SwitchingTable(*secondary)
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -123,8 +122,7 @@ class Tariff(Pricing):
     @property
     def standing_charge(self) -> Decimal:
         """What a day costs whatever is used, in currency units."""
-        (charge,) = self.tariff["standing_charge"]
-        return Decimal(charge).scaleb(self.tariff["standing_charge_scale"])
+        return Decimal(self.tariff["standing_charge"]).scaleb(self.tariff["standing_charge_scale"])
 
     @property
     def registers(self) -> Metering:
@@ -150,8 +148,8 @@ class Tariff(Pricing):
 
     def _price(self, place: Place) -> Decimal:
         register, block = place
-        number = register if block is None else TOU_PRICES + block * BLOCK_PRICES + register
-        return Decimal(self.tariff["prices"][number]).scaleb(self.tariff["prices_scale"])
+        name = f"tou_{register + 1}" if block is None else f"block_{block + 1}_tou_{register + 1}"
+        return Decimal(self.tariff["prices"].get(name, 0)).scaleb(self.tariff["prices_scale"])
 
     def _kwh(self, amount: float) -> float:
         return amount / _WH_PER_KWH
@@ -193,11 +191,7 @@ class Tariff(Pricing):
 
     def _check(self, params: Values, element: str, scripts: range | frozenset[int]) -> None:
         """Refuse a table that names what it does not have."""
-        try:
-            rows = (params[f"{element}{name}"] for name in _TABLE)
-            fault = SwitchingTable.of_electricity(*rows).fault(scripts)
-        except GbcsError:
-            fault = "seasons"
+        fault = SwitchingTable(*(params[f"{element}{name}"] for name in _TABLE)).fault(scripts)
         if fault is not None:
             failed = {"failed_item": f"{element}{fault}", "failure_code": _OTHER_REASON}
             raise Refused(f"the {fault.replace('_', ' ')} of the switching table name what it does not have", failed)
@@ -226,7 +220,7 @@ class Tariff(Pricing):
 
     def _read_secondary(self, _params: Values) -> Values:
         script = self._tables[1].script(self.device.clock.utc()) or _SECONDARY_SCRIPTS[0]
-        price = Decimal(self.secondary["secondary_prices"][script - _SECONDARY_SCRIPTS[0]])
+        price = Decimal(self.secondary["secondary_prices"].get(f"tou_{script - SECONDARY_SCRIPT}", 0))
         active = price.scaleb(self.secondary["secondary_prices_scale"])
         return {**self.secondary, "secondary_active_price": _fifth_digits(active)}
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from bench.gbcs.tariff_fields import Day, Week
-from bench.gbcs.tariff_gas import (
+from bench.gbcs.load_control_fields import DatePattern
+from bench.gbcs.tariff_fields import Day, Season, TariffSpecialDay, Week
+from bench.gbcs.tariff_gas_payloads import (
     MOST_PRICES,
     PRICE_NAMES,
     PRICE_PARTS,
@@ -27,7 +28,6 @@ from drivers.emulated.functions.switching import SwitchingTable
 _PRICE_DIGITS = 5
 _LITRES_PER_M3 = 1000.0
 _MJ_PER_KWH = 3.6
-_TABLE = ("seasons", "weeks", "days", "special_days")
 
 
 class GasTariff(Pricing):
@@ -47,7 +47,7 @@ class GasTariff(Pricing):
     def __init__(self, device: EmulatedDevice) -> None:
         super().__init__(device)
         self.tariff: dict[str, Any] = {
-            "seasons": ((b"\xff" * 4, 1),),
+            "seasons": ((DatePattern(), 1),),
             "weeks": (Week(1, (1,) * 7),),
             "days": (Day(1, ((time(), 1),)),),
             "special_days": (),
@@ -74,7 +74,12 @@ class GasTariff(Pricing):
 
     @staticmethod
     def _read_table(values: Mapping[str, Any]) -> SwitchingTable:
-        return SwitchingTable.of_gas(*(values[name] for name in _TABLE))
+        return SwitchingTable(
+            tuple(Season("", first_day, time(), week) for first_day, week in values["seasons"]),
+            values["weeks"],
+            values["days"],
+            tuple(TariffSpecialDay(n, date, day) for n, (date, day) in enumerate(values["special_days"], start=1)),
+        )
 
     @property
     def actions(self) -> Mapping[str, Action]:

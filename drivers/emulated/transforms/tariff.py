@@ -11,20 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time
 from typing import Any
 
-from bench.gbcs.load_control_fields import date_octets
 from bench.gbcs.tariff_fields import (
-    BLOCK_PRICES,
     BLOCK_SCRIPT,
-    BLOCKS,
     SECONDARY_SCRIPT,
-    TOU_PRICES,
     Day,
     Season,
     TariffSpecialDay,
     Week,
 )
-from bench.gbcs.tariff_gas import PRICE_PARTS as GAS_PRICE_PARTS
-from bench.gbcs.tariff_gas import SWITCHING_PARTS as GAS_SWITCHING_PARTS
+from bench.gbcs.tariff_gas_payloads import PRICE_PARTS as GAS_PRICE_PARTS
+from bench.gbcs.tariff_gas_payloads import SWITCHING_PARTS as GAS_SWITCHING_PARTS
 from bench.gbcs.tariff_use_cases import (
     PRICE_PARTS,
     SECONDARY_PRICE_PARTS,
@@ -36,9 +32,6 @@ from bench.parties import DeviceType
 from drivers.emulated.transforms.base import Command, NotTransformable, Transform, Wanted, plain, wildcard_date
 
 _Entry = Mapping[str, Any]
-_MIDNIGHT_ANYWHERE = bytes.fromhex("000000008000ff")
-_SECONDARY_PRICES = 4
-_FIRST_YEAR, _EVERY = 1900, 0xFF
 
 
 def _activated(wanted: Wanted, params: Mapping[str, Any], instructions: int) -> Command:
@@ -65,7 +58,8 @@ def _table(given: _Entry, element: str, script_added: int) -> dict[str, Any]:
     seasons = tuple(
         Season(
             each["season_name"],
-            date_octets(wildcard_date(each["season_start_date"])) + _MIDNIGHT_ANYWHERE,
+            wildcard_date(each["season_start_date"]),
+            time(),
             each["referenced_week_name"],
         )
         for each in given["season"]
@@ -78,7 +72,7 @@ def _table(given: _Entry, element: str, script_added: int) -> dict[str, Any]:
         for each in given["day_profile"]
     )
     special_days = tuple(
-        TariffSpecialDay(number, date_octets(wildcard_date(each["date"])), each["referenced_day_name"])
+        TariffSpecialDay(number, wildcard_date(each["date"]), each["referenced_day_name"])
         for number, each in enumerate(given.get("special_day", ()), start=1)
     )
     named = {"seasons": seasons, "weeks": _weeks(given), "days": days, "special_days": special_days}
@@ -99,50 +93,39 @@ def _thresholds(given: _Entry) -> dict[str, tuple[int, ...]]:
 
 
 def _prices(given: _Entry) -> dict[str, Any]:
-    """Standing charge and price matrix: first by time of use, then block by block."""
+    """Standing charge and price matrix."""
     (tariff,) = (each for name, each in given.items() if name.endswith("_tariff"))
-    tou = tariff.get("tou_price", ())
-    blocks = {each["index"]: _indexed(each["block_price"], BLOCKS) for each in tariff.get("block_prices", ())}
-    none = (0,) * BLOCKS
-    rows = (blocks.get(number, none)[block] for block in range(BLOCKS) for number in range(1, BLOCK_PRICES + 1))
+    prices = {f"tou_{each['index']}": each["price"] for each in tariff.get("tou_price", ())}
+    for tou in tariff.get("block_prices", ()):
+        prices |= {f"block_{block['index']}_tou_{tou['index']}": block["price"] for block in tou["block_price"]}
     return {
-        "standing_charge": (given["standing_charge"],),
+        "standing_charge": given["standing_charge"],
         "standing_charge_scale": given["standing_charge_scale"],
-        "prices": (*_indexed(tou, TOU_PRICES), *rows),
+        "prices": prices,
         "prices_scale": given["price_scale"],
     }
 
 
 def _secondary_prices(params: _Entry) -> dict[str, Any]:
-    return {
-        "secondary_prices": _indexed(params["electricity_price_element"], _SECONDARY_PRICES),
-        "secondary_prices_scale": params["price_scale"],
-    }
+    prices = {f"tou_{each['index']}": each["price"] for each in params["electricity_price_element"]}
+    return {"secondary_prices": prices, "secondary_prices_scale": params["price_scale"]}
 
 
 # Gas
-
-
-def _gas_date(given: _Entry) -> bytes:
-    pattern = wildcard_date(given)
-    year = None if pattern.year is None else pattern.year - _FIRST_YEAR
-    if year is not None and not 0 <= year < _EVERY:
-        raise NotTransformable("E12")
-    return bytes(_EVERY if part is None else part for part in (year, pattern.month, pattern.day, pattern.weekday))
 
 
 def _gas_table(given: _Entry) -> dict[str, Any]:
     thresholds: Sequence[_Entry] = given["block_threshold"]
     return {
         "seasons": tuple(
-            (_gas_date(each["season_start_date"]), each["referenced_week_name"]) for each in given["season"]
+            (wildcard_date(each["season_start_date"]), each["referenced_week_name"]) for each in given["season"]
         ),
         "weeks": _weeks(given),
         "days": tuple(
             Day(each["day_name"], ((time(), each.get("tou_tariff_action", 0)),)) for each in given["day_profile"]
         ),
         "special_days": tuple(
-            (_gas_date(each["date"]), each["referenced_day_name"]) for each in given.get("special_day", ())
+            (wildcard_date(each["date"]), each["referenced_day_name"]) for each in given.get("special_day", ())
         ),
         "thresholds": _indexed(thresholds, len(thresholds), "threshold"),
     }
