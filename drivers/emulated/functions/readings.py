@@ -56,7 +56,7 @@ class Metering(Function):
         changes: of active power, in watts.
         reactive_changes: of reactive power, in var.
         counts: what the registers of the tariff have counted.
-        on_flow: called whenever the power that is imported may have changed.
+        on_flow: called whenever the power that is imported has changed.
         resets: when a maximum demand was reset last, by name.
         period: start and end of the configurable time, each day.
     """
@@ -176,12 +176,13 @@ class Metering(Function):
     def _measure(self) -> None:
         esme = self.device
         assert isinstance(esme, Esme)
-        live = esme.load.trajectory.target_v >= _LIVE_V
+        live, before = esme.load.trajectory.target_v >= _LIVE_V, self._active.rate
         self._active.set(self._now_ns, BASE_W + self._loads_w if live else 0.0)
         self._reactive.set(self._now_ns, BASE_VAR if live else 0.0)
         esme.function(LoadLimit).power_is(self._active.rate)
-        for listener in self.on_flow:
-            listener()
+        if self._active.rate != before:
+            for listener in self.on_flow:
+                listener()
 
     def _read_import(self, _params: Values) -> Values:
         return {
