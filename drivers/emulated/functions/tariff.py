@@ -125,6 +125,12 @@ class Tariff(Pricing):
         return Decimal(self.tariff["standing_charge"]).scaleb(self.tariff["standing_charge_scale"])
 
     @property
+    def counts(self) -> str:
+        """What counts now, as the price matrix names its price: "tou_1" or "block_1_tou_1"."""
+        self.refresh()
+        return _name_of(self.place)
+
+    @property
     def registers(self) -> Metering:
         """What counts."""
         return self.device.function(Metering)
@@ -147,9 +153,7 @@ class Tariff(Pricing):
         return (script - BLOCK_SCRIPT - 1, block) if script > BLOCK_SCRIPT else (script - 1, None)
 
     def _price(self, place: Place) -> Decimal:
-        register, block = place
-        name = f"tou_{register + 1}" if block is None else f"block_{block + 1}_tou_{register + 1}"
-        return Decimal(self.tariff["prices"].get(name, 0)).scaleb(self.tariff["prices_scale"])
+        return Decimal(self.tariff["prices"].get(_name_of(place), 0)).scaleb(self.tariff["prices_scale"])
 
     def _kwh(self, amount: float) -> float:
         return amount / _WH_PER_KWH
@@ -223,6 +227,11 @@ class Tariff(Pricing):
         price = Decimal(self.secondary["secondary_prices"].get(f"tou_{script - SECONDARY_SCRIPT}", 0))
         active = price.scaleb(self.secondary["secondary_prices_scale"])
         return {**self.secondary, "secondary_active_price": _fifth_digits(active)}
+
+
+def _name_of(place: Place) -> str:
+    register, block = place
+    return f"tou_{register + 1}" if block is None else f"block_{block + 1}_tou_{register + 1}"
 
 
 def _fifth_digits(price: Decimal) -> int:
