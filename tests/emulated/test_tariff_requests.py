@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from bench.gbcs.load_control_fields import LAST_DAY, DatePattern
 from bench.gbcs.tariff_fields import Day, Season, TariffSpecialDay, Week
 from drivers.emulated.functions.readings import BASE_W, Metering
 from drivers.emulated.functions.tariff import Tariff
+from drivers.emulated.meter import SupplyState
 from tests.emulated.tariffs import (
     DAY_AND_NIGHT,
     NEVER_REACHED,
@@ -408,3 +410,64 @@ async def test_what_switched_while_a_world_was_stopped_is_counted() -> None:
             assert own(other).cost() == pytest.approx((22 * 0.3 + 14 * 0.1) * KWH, abs=0.01)
         finally:
             other.world.close()
+
+
+async def test_whoever_is_told_of_a_price_finds_the_cost_of_its_moment() -> None:
+    with everybody() as small:
+        await done(small, "1.1.1", DAY_AND_NIGHT | prices(30_000, 10_000))
+        small.world.schedule.close()
+        await until(small, hour=12, days=1)
+        # What it had followed up to is a day and a half ago.
+        tariffs, told = own(small), []
+        tariffs.on_price.append(lambda: told.append((tariffs.price_now(), tariffs.cost())))
+        tariffs.refresh()
+        assert [price for price, _ in told] == [Decimal("0.3"), Decimal("0.1"), Decimal("0.3")]
+        night, whole_day = 7 * KWH * 0.1, 17 * KWH * 0.3
+        expected = [night, night + whole_day, 2 * night + whole_day]
+        assert [cost for _, cost in told] == [pytest.approx(each, abs=1e-3) for each in expected]
+        assert tariffs.cost() == pytest.approx(expected[-1] + 5 * KWH * 0.3, abs=1e-3)
+
+
+async def test_whoever_closes_the_supply_when_told_of_a_price_stops_the_blocks() -> None:
+    with everybody() as small:
+        await done(small, "1.1.1", BLOCKS | BLOCK_PRICES)
+        own(small).on_price.append(lambda: small.world.esme.set_supply(SupplyState.DISABLED))
+        await hours(24)
+        assert own(small).price_now() == Decimal("0.02")
+        assert sum(metering(small).count().counters) == pytest.approx(1000, abs=1)
+
+
+async def test_every_watt_hour_is_in_one_register_whatever_the_tariff() -> None:
+    rng = random.Random(4)
+    with everybody() as small:
+        world = small
+        for number in range(10):
+            days = [
+                day(
+                    name,
+                    *((time(hour, rng.randrange(60)), rng.randint(1, 8)) for hour in rng.sample(range(24), 4)),
+                    action=rng.choice(["block", "tou"]),
+                )
+                for name in range(1, 4)
+            ]
+            weeks = [{"week_name": 1, "referenced_day_name": numbered(rng.choices((1, 2, 3), k=7), "day_name")}]
+            limits = {tou: tuple(sorted(rng.sample(range(200, 9000), 3))) for tou in range(1, 9)}
+            blocks = {tou: [100 * tou + block for block in range(1, 5)] for tou in range(1, 9)}
+            given = tariff(days, weeks, thresholds=limits) | prices(*range(1, 9), blocks=blocks)
+            await done(world, "1.1.1", given)
+            await done(world, "1.7")
+            await hours(rng.uniform(5, 60))
+            if number == 4:
+                await done(world, "6.26")
+                world = again(world)
+            count = metering(world).count()
+            assert sum(count.by_time) + sum(count.by_block) == pytest.approx(count.total)
+            assert all(now <= ever + 1e-6 for now, ever in zip(count.counters, count.by_block, strict=True))
+            for tou, (first, second, third) in limits.items():
+                used = [count.counters[block * 8 + tou - 1] for block in range(4)]
+                assert used[0] <= first + 1
+                assert not used[1] or used[0] == pytest.approx(first, abs=1)
+                assert used[0] + used[1] <= second + 1
+                assert not used[2] or used[0] + used[1] == pytest.approx(second, abs=1)
+                assert not used[3] or used[0] + used[1] + used[2] == pytest.approx(third, abs=1)
+        world.world.close()

@@ -54,8 +54,8 @@ class Pricing(Function):
     """A tariff that switches by the meter's own clock, and what it has made energy cost so far.
 
     Attributes:
-        on_price: called after the price of energy or the standing charge has changed, also for moments that a world
-            was stopped over.
+        on_price: called after the price of energy or the standing charge has changed, also for moments over which the
+            world was stopped; `cost` is then what it was at such a moment.
         price: currency units per kWh, as it was when the tariff switched last.
         place: what counts since then.
         followed: up to when the table was followed.
@@ -75,6 +75,7 @@ class Pricing(Function):
         self.cost_before = self.cost_from = 0.0
         self.set_by: dict[str, tuple[Eui64, int]] = {}
         self._timer: Timer | None = None
+        self._following: datetime | None = None
         device.on_command.append(self._commanded)
 
     # What prepayment and others ask
@@ -95,7 +96,7 @@ class Pricing(Function):
         The standing charge is not in it.
         """
         self.refresh()
-        return self._cost_at(self.registers.count().total)
+        return self._cost_at(self.registers.count(self._following).total)
 
     # What each meter has
 
@@ -137,24 +138,34 @@ class Pricing(Function):
         self.refresh()
 
     def refresh(self) -> None:
-        """Switch what has to be switched by now, and come back when there is something to do again."""
+        """Switch what has to be switched by now, and come back when there is something to do again.
+
+        Whoever is told of a price meanwhile finds everything as it was at that moment.
+        """
+        if self._following is not None:
+            return
         now = self.device.clock.utc()
         moment = max(min(self.followed or now, now), now - _LONGEST)
-        while (due := self._next(moment)) <= now:
-            self._switch(due, anew=self._anew(moment) == due)
-            moment = due
-        self._switch(now)
+        try:
+            while (due := self._next(moment)) <= now:
+                self._following = due
+                self._switch(due, anew=self._anew(moment) == due)
+                moment = due
+            self._following = now
+            self._switch(now)
+        finally:
+            self._following = None
         self.followed = now
         if self._timer is not None:
             self._timer.cancel()
-        delay_s = (to_utc_ns(due) - self.device.clock.utc_ns()) / 1e9
+        delay_s = (to_utc_ns(self._next(now)) - self.device.clock.utc_ns()) / 1e9
         self._timer = self.world.schedule.after(max(0.0, delay_s), self.refresh)
 
     def begin_blocks(self) -> None:
         """Let all blocks begin anew now."""
         self.refresh()
         self._switch(self.device.clock.utc(), anew=True)
-        self.refresh()
+        self.refresh()  # when the first one ends is another moment now
 
     def _commanded(self, _use_case: UseCase, _ok: bool) -> None:
         self.refresh()  # the command may have set the clock, the billing calendar or the conversion of gas
