@@ -83,7 +83,8 @@ class ChangePaymentMode(GbzUseCase):
     )
 
     def _write(self, params: Values) -> bytes:
-        wanted = (self.mode, *(params.get(name, False) for name in self.names[2:4]))
+        suspended = (params.get(name, False) for name in ("suspend_debt_disabled", "suspend_debt_emergency"))
+        wanted = (self.mode, *suspended)
         control = next((bits for bits, found in CONTROLS.items() if found == wanted), None)
         if control is None:
             raise GbcsError(f"suspended debts are {wanted[1:]!r}", expected="True or False, each")
