@@ -55,7 +55,7 @@ class ConfigurePrepayment(UseCase):
     None, and its `status` is that command's.
     """
 
-    _NAMES: ClassVar[tuple[str, ...]] = (
+    names: ClassVar[tuple[str, ...]] = (
         *("issued_at", "activation_time", "emergency_credit_limit", "emergency_credit_threshold"),
         *("debt_recovery_rate_cap", "low_credit_threshold", "max_meter_balance", "max_credit_threshold"),
         "non_disablement_calendar",
@@ -64,7 +64,7 @@ class ConfigurePrepayment(UseCase):
     def _payloads(self, params: Values) -> Iterator[tuple[int, int, int, bytes]]:
         issued, start = moment_to(params, "issued_at"), write_start(params, _NEVER)
         head = _PROVIDER + issued + start
-        credit = b"".join(uint_to(params, name, 4) for name in self._NAMES[2:4])
+        credit = b"".join(uint_to(params, name, 4) for name in self.names[2:4])
         most = b"".join(uint_to(params, name, 4) for name in ("max_meter_balance", "max_credit_threshold"))
         yield PREPAYMENT, TO_SERVER, 0x03, issued + start + credit
         yield PREPAYMENT, TO_SERVER, 0x0C, head + money_to(params, "debt_recovery_rate_cap")
@@ -76,7 +76,7 @@ class ConfigurePrepayment(UseCase):
 
     def encode_command(self, params: Values, *, originator_counter: int) -> bytes:
         """Write the ZigBee commands."""
-        use_case.check_names(params, self._NAMES, f"{self.name} command")
+        use_case.check_names(params, self.names, f"{self.name} command")
         return gbz.encode_components(
             *(
                 Component(cluster, control, command, payload, index, self._date(params, cluster, command))
@@ -121,7 +121,7 @@ class ConfigurePrepayment(UseCase):
         found["activation_time"] = read_start(reader, _NEVER)
         if component.command == 0x0C:
             return found | {"debt_recovery_rate_cap": money_from(reader, "debt recovery rate cap")}
-        names = self._NAMES[2:4] if component.command == 0x03 else ("max_meter_balance", "max_credit_threshold")
+        names = self.names[2:4] if component.command == 0x03 else ("max_meter_balance", "max_credit_threshold")
         return found | {name: uint_from(reader, 4, name) for name in names}
 
     def encode_response(self, values: Values, *, originator_counter: int, ok: bool = True) -> bytes:

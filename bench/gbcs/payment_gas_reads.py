@@ -41,8 +41,9 @@ MOST_DEBT_PAYMENTS, MOST_CREDITS, MOST_DAYS = 10, 5, 31
 
 _PRICE, _METERING = 0x0700, 0x0702
 _BITMAP8, _BITMAP16, _UINT16, _UINT32, _INT32, _ENUM = 0x18, 0x19, 0x21, 0x23, 0x2B, 0x30
-_PUBLISHED, _ALWAYS_PUBLISHED = 0x19, 0x08
+_PUBLISHED = 0x19
 _PAYMENT_DEBT = 2
+_NOT_ATTEMPTED, _FAILURE = 0xFF, 0x01
 _FORMAT = Attribute("trailing_digits", 0x0617, _BITMAP8)
 
 
@@ -206,9 +207,9 @@ _CALENDAR_QUESTIONS = {
 class ReadConfiguration(ReadClusters):
     """Read the prepayment configuration and the non-disablement calendar (GCS21b).
 
-    The values have `issued_at` and `calendar_issued_at` of the calendar's commands; where no calendar was set they and
-    it are missing, which is no error. Of a refusal `calendar_statuses` says what the questions about the calendar
-    were answered by that were not answered at all: command ids and ZCL statuses.
+    The values have the times of the calendar's commands beside `non_disablement_calendar`; where none was set all of
+    them are missing, which is no error. `calendar_statuses` are the ids of questions that brought no part of the
+    calendar, each with the ZCL status that came instead.
     """
 
     _TIMES: ClassVar[tuple[str, ...]] = (
@@ -238,24 +239,18 @@ class ReadConfiguration(ReadClusters):
         """Write the answers."""
         statuses = dict(values.get("calendar_statuses", ()))
         read = {name: each for name, each in values.items() if name not in (*self._TIMES, "calendar_statuses")}
-        failing = not ok and not statuses
-        head = super(ReadConfiguration, self).encode_response(
-            read, originator_counter=originator_counter, ok=ok or not failing
-        )
+        head = super(ReadConfiguration, self).encode_response(read, originator_counter=originator_counter, ok=ok)
         components = list(gbz.decode_components(head))
-        at = len(components)
         parts = list(write_parts(values)) if "non_disablement_calendar" in values else []
-        for place, command in enumerate(_CALENDAR_QUESTIONS):
+        otherwise = NOT_FOUND if ok or statuses else _FAILURE
+        for place, command in enumerate(_CALENDAR_QUESTIONS, len(components)):
             payloads = [payload for number, payload in parts if number == command]
-            default = {} if ok else {command: 1 if failing or statuses else NOT_FOUND}
-            if command in statuses or not payloads or failing:
-                status = statuses.get(command, default.get(command, NOT_FOUND))
-                answered = 0xFF if status == 1 else command
-                components.append(
-                    Component(CALENDAR, 0x08, gbz.DEFAULT_RESPONSE, bytes([answered, status]), at + place)
-                )
+            if payloads and command not in statuses:
+                components += [Component(CALENDAR, _PUBLISHED, command, payload, place) for payload in payloads]
                 continue
-            components += [Component(CALENDAR, _PUBLISHED, command, payload, at + place) for payload in payloads]
+            status = statuses.get(command, otherwise)
+            said = bytes([_NOT_ATTEMPTED if status == _FAILURE else command, status])
+            components.append(Component(CALENDAR, 0x08, gbz.DEFAULT_RESPONSE, said, place))
         return gbz.encode_components(*components)
 
     def decode_response(self, content: bytes) -> Response:
@@ -282,9 +277,10 @@ class ReadConfiguration(ReadClusters):
         if parts:
             values["non_disablement_calendar"] = calendar
         refused = {command: status for command, status in statuses.items() if status != NOT_FOUND}
+        if statuses and (parts or refused or not head.ok):
+            values["calendar_statuses"] = tuple(statuses.items())
         if head.ok and not refused:
             return Response(True, values, head.detail)
-        values["calendar_statuses"] = tuple(statuses.items())
         said = ", ".join(f"calendar command {command}: ZCL status {status:02X}" for command, status in refused.items())
         return Response(False, values, said if head.ok else head.detail)
 

@@ -92,7 +92,7 @@ class PaymentMeter(Function):
         if self.settled_at is None:
             self.settled_at = self.device.clock.utc()
             self.consumed = self._consumed(self.settled_at)
-        self.refresh()
+        self._timer = self.world.schedule.after(0.0, self.refresh)
 
     def money(self) -> Money:
         """Credit and debts now."""
