@@ -76,17 +76,15 @@ def credit_collections() -> tuple[Collection, ...]:
 def prepayment_collections(*, suspend_debt_disabled: bool, suspend_debt_emergency: bool) -> tuple[Collection, ...]:
     """What a meter with one element collects in prepayment mode, and from what.
 
-    Published are both forms of `suspend_debt_disabled`, told apart by gas commands that carry the same settings; that
-    time debts are not in the list of emergency credit under `suspend_debt_emergency` is inferred.
+    Published are three of the four, told apart by gas commands that carry the same settings: under
+    `suspend_debt_disabled` time debts are collected in non-disablement periods too, and under
+    `suspend_debt_emergency` nothing is added to the accumulated debt.
     """
     when = ALWAYS if suspend_debt_disabled else NOT_WHILE_KEPT_ON
-    balance = [Collection("meter balance", each, _when(each, when)) for each in _FROM_BALANCE]
-    emergency = [
-        Collection("emergency credit", each, _when(each, when))
-        for each in _FROM_EMERGENCY
-        if not (suspend_debt_emergency and each in _TIME_DEBTS)
-    ]
-    return (*balance, *emergency, *(Collection("accumulated debt", each) for each in _ACCUMULATED))
+    credits = {"meter balance": _FROM_BALANCE, "emergency credit": _FROM_EMERGENCY}
+    drawn = (Collection(credit, each, _when(each, when)) for credit, charges in credits.items() for each in charges)
+    accumulated = () if suspend_debt_emergency else _ACCUMULATED
+    return (*drawn, *(Collection("accumulated debt", each) for each in accumulated))
 
 
 def _when(charge: str, time_debts: int) -> int:
@@ -95,8 +93,8 @@ def _when(charge: str, time_debts: int) -> int:
 
 def suspensions(collections: tuple[Collection, ...]) -> tuple[bool, bool]:
     """`suspend_debt_disabled` and `suspend_debt_emergency` of what a meter collects in prepayment mode."""
-    debts = {each.credit: each.when for each in collections if each.charge in _TIME_DEBTS}
-    return debts.get("meter balance", ALWAYS) == ALWAYS, "emergency credit" not in debts
+    kept_on = all(each.when == ALWAYS for each in collections if each.charge in _TIME_DEBTS)
+    return kept_on, not any(each.credit == "accumulated debt" for each in collections)
 
 
 def whole(name: str, tag: Tag = Tag.INT32) -> Field:

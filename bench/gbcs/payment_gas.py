@@ -1,7 +1,7 @@
 """Payment of a GSME: mode, balance, debt and top up (GBCS section 19; SEP 1.2, prepayment).
 
 Money is in thousandths of pence. Which bits of the payment control stand for which settings is that of published
-commands, and for the two that are not published of the public parser of Smart DCC Ltd.
+commands, and for the one that is not published (both debts suspended) of the public parser of Smart DCC Ltd.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ class ElectricityPayment(PaymentMeter):
         self.collections = params["collections"]
         if prepayment:
             always, without = suspensions(self.collections)
-            self.settings.collect_while_kept_on, self.settings.collect_from_emergency = always, not without
+            self.settings.collect_while_kept_on, self.settings.accumulate = always, not without
             self.settings.disablement_threshold = params["disablement_threshold"]
         self.set_mode(prepayment=prepayment)
 

@@ -33,7 +33,8 @@ class Settings:
         rates: of each time debt what is recovered in a period.
         daily: of each time debt whether that period is a day, else an hour.
         collect_while_kept_on: time debts are recovered in non-disablement periods too.
-        collect_from_emergency: and while emergency credit is in use.
+        accumulate: standing charges and time debts that no credit is there for become accumulated debt; else they are
+            not collected.
     """
 
     disablement_threshold: int = 0
@@ -47,7 +48,7 @@ class Settings:
     rates: tuple[int, int] = (0, 0)
     daily: tuple[bool, bool] = (True, True)
     collect_while_kept_on: bool = True
-    collect_from_emergency: bool = True
+    accumulate: bool = True
 
 
 @dataclass
@@ -104,12 +105,16 @@ class Account:
         left = self._draw(amount, settings)
         self.balance -= left
 
-    def charge(self, amount: int, settings: Settings) -> None:
-        """Charge what is due whether anything is consumed or not."""
+    def charge(self, amount: int, settings: Settings) -> int:
+        """Charge what is due whether anything is consumed or not; what of it was collected."""
         if not self.prepayment:
             self.due += amount
-            return
-        self.accumulated_debt += self._draw(amount, settings)
+            return amount
+        left = self._draw(amount, settings)
+        if not settings.accumulate:
+            return amount - left
+        self.accumulated_debt += left
+        return amount
 
     def recover(self, debt: int, settings: Settings, *, kept_on: bool) -> bool:
         """Recover a time debt for one period; whether it is settled by that.
@@ -121,15 +126,11 @@ class Account:
         """
         left = self.time_debts[debt]
         amount = min(left, max(0, settings.rates[debt]))
-        emergency = self.balance <= settings.disablement_threshold and self.emergency_credit > 0
-        suspended = (kept_on and not settings.collect_while_kept_on) or (
-            emergency and not settings.collect_from_emergency
-        )
-        if not self.prepayment or not amount or suspended:
+        if not self.prepayment or not amount or (kept_on and not settings.collect_while_kept_on):
             return False
-        self.charge(amount, settings)
-        self.change_time_debt(debt, -amount)
-        return left == amount
+        collected = self.charge(amount, settings)
+        self.change_time_debt(debt, -collected)
+        return left == collected
 
     def change_time_debt(self, debt: int, by: int) -> None:
         """Add to a time debt, or take from it; no debt is below zero."""

@@ -95,7 +95,7 @@ class GasPayment(PaymentMeter):
         settings = self.settings
         found = ("credit", False, False)
         if self.account.prepayment:
-            found = ("prepayment", settings.collect_while_kept_on, not settings.collect_from_emergency)
+            found = ("prepayment", settings.collect_while_kept_on, not settings.accumulate)
         return next(bits for bits, words in CONTROLS.items() if words == found)
 
     def _change_mode(self, prepayment: bool, params: Values) -> Values:
@@ -111,7 +111,7 @@ class GasPayment(PaymentMeter):
         self.settle()
         if prepayment:
             self.settings.collect_while_kept_on = params["suspend_debt_disabled"]
-            self.settings.collect_from_emergency = not params["suspend_debt_emergency"]
+            self.settings.accumulate = not params["suspend_debt_emergency"]
             self.settings.disablement_threshold = params["disablement_threshold"]
         self.set_mode(prepayment=prepayment)
 
