@@ -44,8 +44,9 @@ _DAY = timedelta(days=1)
 class ElectricityPayment(PaymentMeter):
     """Payment of an ESME with one element.
 
-    The meter balance is one register in both modes. The debt recovery rate cap of an ESME has 16 bits: it is taken for
-    whole pence, which is inferred.
+    The meter balance is one register, and charges are taken from it in both modes: in credit mode it falls below zero
+    by what is due. So say the lists of what is collected that set the modes (`bench.gbcs.payment_fields`). The debt
+    recovery rate cap of an ESME has 16 bits: that they are whole pence is inferred.
 
     Attributes:
         collections: the credit and charge configuration as it was set last.
@@ -92,6 +93,11 @@ class ElectricityPayment(PaymentMeter):
         self.device.function(EnergyLogs).read_money = self.money
         self.begin()
 
+    @property
+    def register(self) -> int:
+        """What the meter balance says."""
+        return self.account.balance if self.account.prepayment else -self.account.due
+
     def keeps_on(self, at: datetime) -> bool:
         """Whether a moment lies in a non-disablement period."""
         calendar = Calendar(self.times, self.special_days)
@@ -113,9 +119,9 @@ class ElectricityPayment(PaymentMeter):
     def _switched(self, prepayment: bool) -> None:
         account = self.account
         if prepayment:
-            account.balance, account.due = account.due, 0
+            account.balance, account.due = -account.due, 0
         else:
-            account.due, account.balance = account.balance, 0
+            account.due, account.balance = -account.balance, 0
 
     def _change_mode(self, prepayment: bool, params: Values) -> Values:
         when, activations = params["activation_time"], self.device.function(Activations)
@@ -137,7 +143,12 @@ class ElectricityPayment(PaymentMeter):
         self.set_mode(prepayment=prepayment)
 
     def _adjust(self, params: Values) -> Values:
-        self.adjust(params["adjustment"])
+        self.settle()
+        if self.account.prepayment:
+            self.account.balance += params["adjustment"]
+        else:
+            self.account.due -= params["adjustment"]
+        self.refresh_soon()
         return {}
 
     def _reset(self, _params: Values) -> Values:

@@ -76,6 +76,11 @@ class GasPayment(PaymentMeter):
         self.device.function(GasLogs).read_money = self.money
         self.begin()
 
+    @property
+    def register(self) -> int:
+        """What the balance of prepayment mode says."""
+        return self.account.balance
+
     def keeps_on(self, at: datetime) -> bool:
         """Whether a moment lies in a non-disablement period."""
         return self.calendar is not None and self.calendar.keeps_on(at)

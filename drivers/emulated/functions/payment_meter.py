@@ -100,9 +100,9 @@ class PaymentMeter(Function):
         return self._registers()
 
     @property
+    @abstractmethod
     def register(self) -> int:
-        """What the meter balance says: what is left in prepayment mode, what is due in credit mode."""
-        return self.account.balance if self.account.prepayment else self.account.due
+        """What the meter balance says."""
 
     def settle(self) -> None:
         """Charge for everything up to now; to be called before a price changes too."""
@@ -144,15 +144,6 @@ class PaymentMeter(Function):
             self._switched(prepayment)
             self.account.prepayment = prepayment
         self.told.clear()
-        self.refresh_soon()
-
-    def adjust(self, by: int) -> None:
-        """Adjust the meter balance."""
-        self.settle()
-        if self.account.prepayment:
-            self.account.balance += by
-        else:
-            self.account.due += by
         self.refresh_soon()
 
     def reset(self) -> None:
