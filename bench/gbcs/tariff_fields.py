@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time
 from typing import Any
@@ -11,7 +11,7 @@ from bench.gbcs import dlms, use_case
 from bench.gbcs.dlms import Data, Tag
 from bench.gbcs.dlms_use_case import Field
 from bench.gbcs.errors import GbcsError
-from bench.gbcs.load_control_fields import DatePattern, date_pattern
+from bench.gbcs.load_control_fields import DatePattern, date_octets, date_pattern
 from bench.gbcs.use_case import Values
 
 TOU_PRICES, BLOCKS, BLOCK_PRICES = 48, 4, 8
@@ -21,17 +21,22 @@ BLOCK_SCRIPT, SECONDARY_SCRIPT = 100, 200
 """Added to the number of a price: scripts of block prices and of the secondary element; by time of use it is bare."""
 
 NO_THRESHOLD = 0xFFFFFFFF
+_FIRST_BLOCK = 0x90
 
-PRICE_NAMES = tuple(
-    [bytes([number]) for number in range(1, TOU_PRICES + 1)]
-    + [bytes([0xA0 + 0x10 * block + number]) for block in range(BLOCKS) for number in range(1, BLOCK_PRICES + 1)]
-)
+PRICE_NAMES: Mapping[str, bytes] = {
+    **{f"tou_{tou}": bytes([tou]) for tou in range(1, TOU_PRICES + 1)},
+    **{
+        f"block_{block}_tou_{tou}": bytes([_FIRST_BLOCK + 0x10 * block + tou])
+        for block in range(1, BLOCKS + 1)
+        for tou in range(1, BLOCK_PRICES + 1)
+    },
+}
 """How the price matrix names its 80 prices."""
 
 _SCRIPTS = dlms.octet_string(bytes.fromhex("00000a0064ff"))
 _LONG = Tag.INT16
 _DATE, _DATE_TIME = 5, 12
-_WILDCARD = 0xFF
+_UNSPECIFIED = b"\xff\xff\xff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +45,17 @@ class Season:
 
     Attributes:
         name: at most 8 ASCII characters.
-        start: DLMS date-time, 12 bytes, with wildcards.
+        first_day: the days on which it begins.
+        begins: when on such a day, UTC; None where that is not specified.
         week: the number of its week.
+        rest: what follows in the date-time: hundredths, deviation, clock status.
     """
 
     name: str
-    start: bytes
+    first_day: DatePattern
+    begins: time | None
     week: int
-
-    @property
-    def first_day(self) -> DatePattern:
-        """The days on which it may begin.
-
-        Raises:
-            GbcsError: the date is none.
-        """
-        return date_pattern(self.start[:_DATE])
-
-    @property
-    def begins(self) -> time:
-        """When it begins on that day, to the second; midnight where that is not specified.
-
-        Raises:
-            GbcsError: it is no time of day.
-        """
-        hour, minute, second = (0 if part == _WILDCARD else part for part in self.start[_DATE : _DATE + 3])
-        try:
-            return time(hour, minute, second)
-        except ValueError:
-            raise GbcsError(f"{self.start[_DATE : _DATE + 3].hex()} is no time of day") from None
+    rest: bytes = bytes.fromhex("008000ff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +76,11 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class TariffSpecialDay:
-    """A date (5 bytes, with wildcards) with a day of its own."""
+    """A date, or the dates that agree in what is given, with a day of its own."""
 
     number: int
-    date: bytes
+    date: DatePattern
     day: int
-
-    @property
-    def days(self) -> DatePattern:
-        """The days that it stands for.
-
-        Raises:
-            GbcsError: the date is none.
-        """
-        return date_pattern(self.date)
 
 
 def seasons(name: str) -> Field:
@@ -110,19 +88,25 @@ def seasons(name: str) -> Field:
 
     def write(row: Season) -> tuple[Data, ...]:
         text = use_case.ascii_of({"season": row.name}, "season", 8)
-        if len(row.start) != _DATE_TIME:
-            raise GbcsError(f"the start of season {row.name!r} has {len(row.start)} bytes", expected="12")
+        at = row.begins
+        hours = _UNSPECIFIED if at is None else bytes([at.hour, at.minute, at.second])
         return (
             dlms.octet_string(text),
-            dlms.octet_string(row.start),
+            dlms.octet_string(date_octets(row.first_day) + hours + row.rest),
             dlms.octet_string(bytes([_byte(row.week, "week")])),
         )
 
     def read(cells: tuple[Data, ...]) -> Season:
-        name_, start, week = cells
-        if len(start.octets) != _DATE_TIME or len(week.octets) != 1:
+        start, week = cells[1].octets, cells[2].octets
+        if len(start) != _DATE_TIME or len(week) != 1:
             raise GbcsError("a season has no start of 12 bytes or no week of one")
-        return Season(use_case.text_of(name_.octets, "season"), start.octets, week.octets[0])
+        hours = start[_DATE : _DATE + len(_UNSPECIFIED)]
+        try:
+            begins = None if hours == _UNSPECIFIED else time(*hours)
+        except ValueError:
+            raise GbcsError(f"{hours.hex()} is no time of day") from None
+        name_ = use_case.text_of(cells[0].octets, "season")
+        return Season(name_, date_pattern(start[:_DATE]), begins, week[0], start[_DATE + len(hours) :])
 
     return _table(name, 3, write, read)
 
@@ -181,15 +165,11 @@ def special_days(name: str) -> Field:
     """Return special days: a tuple of `TariffSpecialDay`."""
 
     def write(row: TariffSpecialDay) -> tuple[Data, ...]:
-        if len(row.date) != _DATE:
-            raise GbcsError(f"the date of special day {row.number} has {len(row.date)} bytes", expected="5")
         number = Data(Tag.UINT16, use_case.integer({"special day": row.number}, "special day", 0xFFFF))
-        return number, dlms.octet_string(row.date), Data(Tag.UINT8, _byte(row.day, "day"))
+        return number, dlms.octet_string(date_octets(row.date)), Data(Tag.UINT8, _byte(row.day, "day"))
 
     def read(cells: tuple[Data, ...]) -> TariffSpecialDay:
-        if len(cells[1].octets) != _DATE:
-            raise GbcsError("a special day has no date of 5 bytes")
-        return TariffSpecialDay(cells[0].integer, cells[1].octets, cells[2].integer)
+        return TariffSpecialDay(cells[0].integer, date_pattern(cells[1].octets), cells[2].integer)
 
     return _table(name, 3, write, read)
 
@@ -207,28 +187,31 @@ def thresholds(name: str) -> Field:
     return Field((name,), write, read)
 
 
-def charges(name: str, commodity: tuple[int, int, str, int], price_names: Sequence[bytes]) -> Field:
-    """Return a table of prices: `NAME`, a tuple of numbers, and `NAME_scale`, the power of ten of the currency unit.
+def charges(name: str, commodity: tuple[int, int, str, int], price_names: Mapping[str, bytes]) -> Field:
+    """Return a table of prices: `NAME`, and `NAME_scale`, the power of ten of the currency unit.
+
+    Prices are those that are not zero, by their names; where there is one without a name, it is a number.
 
     Args:
         name: of the prices.
         commodity: the power of ten of the quantity that is charged for, and the class, OBIS code and attribute of it.
-        price_names: how the table names its prices.
+        price_names: what the table calls its prices.
     """
     scale, class_id, obis, attribute = commodity
     reference = Data(
         Tag.STRUCTURE,
         (Data(Tag.UINT16, class_id), dlms.octet_string(dlms.parse_obis(obis)), Data(Tag.INT8, attribute)),
     )
-    scale_name = f"{name}_scale"
+    scale_name, single = f"{name}_scale", list(price_names) == [""]
 
     def write(values: Values) -> Data:
-        prices = use_case.present(values, name)
-        if not isinstance(prices, tuple) or len(prices) != len(price_names):
-            raise GbcsError(f"{name} is {prices!r}", expected=f"a tuple of {len(price_names)} prices")
+        found = use_case.present(values, name)
+        prices = {"": found} if single else found
+        if not isinstance(prices, Mapping) or not prices.keys() <= price_names.keys():
+            raise GbcsError(f"{name} is {found!r}", expected=f"prices by name: {next(iter(price_names))} ...")
         rows = (
-            Data(Tag.STRUCTURE, (dlms.octet_string(price_name), Data(_LONG, _signed(price, 16, name))))
-            for price_name, price in zip(price_names, prices, strict=True)
+            Data(Tag.STRUCTURE, (dlms.octet_string(octets), Data(_LONG, _signed(prices.get(each, 0), 16, name))))
+            for each, octets in price_names.items()
         )
         price_scale = Data(Tag.INT8, _signed(use_case.present(values, scale_name), 8, scale_name))
         scales = Data(Tag.STRUCTURE, (Data(Tag.INT8, scale), price_scale))
@@ -237,9 +220,11 @@ def charges(name: str, commodity: tuple[int, int, str, int], price_names: Sequen
     def read(data: Data) -> dict[str, Any]:
         scales, referred, table = _cells(data, 3)
         rows = [_cells(row, 2) for row in _elements(table)]
-        if referred != reference or [row[0].octets for row in rows] != list(price_names):
+        if referred != reference or [row[0].octets for row in rows] != list(price_names.values()):
             raise GbcsError(f"{name} is a table of other prices", expected=f"{len(price_names)} of them")
-        return {name: tuple(row[1].integer for row in rows), scale_name: _cells(scales, 2)[1].integer}
+        numbers = dict(zip(price_names, (row[1].integer for row in rows), strict=True))
+        prices: Any = numbers[""] if single else {each: price for each, price in numbers.items() if price}
+        return {name: prices, scale_name: _cells(scales, 2)[1].integer}
 
     return Field((name, scale_name), write, read)
 

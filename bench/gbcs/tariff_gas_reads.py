@@ -5,7 +5,7 @@ Only the request is published; the responses follow SEP 1.2 as far as it goes wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.gbcs import gbz, use_case
@@ -14,7 +14,7 @@ from bench.gbcs.gbz import Component
 from bench.gbcs.gbz_commands import FROM_SERVER, TO_SERVER, uint_from
 from bench.gbcs.gbz_use_cases import HARDWARE_FAILURE
 from bench.gbcs.reader import Reader
-from bench.gbcs.tariff_gas import (
+from bench.gbcs.tariff_gas_payloads import (
     CALENDAR,
     CURRENCIES,
     DIVISOR,
@@ -145,13 +145,13 @@ class ReadGasTariff(UseCase):
         }
 
 
-USE_CASES: tuple[UseCase, ...] = (
-    ReadGasTariff(
-        message_code=0x009F,
-        name="GCS21f",
-        service_references=("4.11.1",),
-        device_type="GSME",
-        critical=False,
-        response_signed=False,
-    ),
+_OF_METERS = ReadGasTariff(
+    message_code=0x009F,
+    name="GCS21f",
+    service_references=("4.11.1",),
+    device_type="GSME",
+    critical=False,
+    response_signed=False,
 )
+USE_CASES: tuple[UseCase, ...] = (_OF_METERS, replace(_OF_METERS, device_type="GPF"))
+"""A GPF has a copy of its GSME's tariff."""

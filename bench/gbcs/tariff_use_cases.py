@@ -21,11 +21,11 @@ TIMES_OF_USE = 8
 
 _SPECIAL_DAYS, _REGISTER, _ACTIVITY, _MONITOR, _CHARGE, _SCRIPTS, _TOGGLE = 11, 3, 20, 21, 113, 9, 9000
 _ELEMENTS = {"": (0, 0), "secondary_": (1, 5)}
-_SECONDARY_PRICES = tuple(bytes([each]) for each in range(1, 5))
+_SECONDARY_PRICES = {f"tou_{tou}": bytes([tou]) for tou in range(1, 5)}
 _RESET = constant(Data(Tag.UINT16, 99))
 _PRICE_UNIT = constant(Data(Tag.STRUCTURE, (Data(Tag.INT8, -5), Data(Tag.ENUM, 254))))
 
-STANDING_CHARGE = charges("standing_charge", (0, 0, "0-0:0.0.0.0", 0), (b"",))
+STANDING_CHARGE = charges("standing_charge", (0, 0, "0-0:0.0.0.0", 0), {"": b""})
 PRICES = charges("prices", (3, 3, "1-0:1.8.0.255", 2), PRICE_NAMES)
 SECONDARY_PRICES = charges("secondary_prices", (3, 3, "1-20:1.8.0.255", 2), _SECONDARY_PRICES)
 

@@ -14,6 +14,7 @@ from drivers.emulated.esme import Esme
 from drivers.emulated.faults import Fault
 from drivers.emulated.functions.load_control import LoadControl
 from drivers.emulated.functions.payment import ElectricityPayment
+from drivers.emulated.functions.tariff import Tariff
 from drivers.emulated.hub_wire import HubMonitor, HubPanel
 from drivers.emulated.sniffer_wire import Dialect, SnifferWire
 from drivers.emulated.wires import Place, Wire
@@ -63,8 +64,8 @@ class MeterConsole(Wire):
     """The ESME's service console.
 
     Unless the rig file describes other commands, the driver is told these: `status`, `time`, `reboot`, `switches`
-    (which auxiliary loads are on), `boost` (the boost button), and what a consumer does about his credit: `credit`,
-    `topup`, `emergency` and `enable`, which closes an armed supply.
+    (which auxiliary loads are on), `boost` (the boost button), `tariff` (the price now, and what counts), and what a
+    consumer does about his credit: `credit`, `topup`, `emergency` and `enable`, which closes an armed supply.
     """
 
     faults = ("console-unplugged",)
@@ -95,6 +96,7 @@ class MeterConsole(Wire):
         },
         "emergency": {"send": "emergency", "reply": ["emergency credit activated"]},
         "enable": {"send": "enable", "reply": ["supply enabled"]},
+        "tariff": {"send": "tariff", "reply": [r"price (?P<price>[0-9.-]+) per kWh", r"counts (?P<counts>[a-z0-9_]+)"]},
     }
 
     def __init__(self, place: Place) -> None:
@@ -111,6 +113,7 @@ class MeterConsole(Wire):
                 "topup": self._top_up,
                 "emergency": self._emergency,
                 "enable": self._enable,
+                "tariff": self._tariff,
             },
             place.world.schedule.random(f"line of {place.name}"),
             prompt=self._PROMPT,
@@ -183,6 +186,10 @@ class MeterConsole(Wire):
             return act(self._esme().function(ElectricityPayment))
         except Refused as refused:
             raise ValueError(str(refused)) from None
+
+    def _tariff(self, _words: Sequence[str]) -> Sequence[str]:
+        tariff = self._esme().function(Tariff)
+        return [f"price {tariff.price_now():f} per kWh", f"counts {tariff.counts}"]
 
     def _esme(self) -> Esme:
         if not self.place.world.esme.powered:

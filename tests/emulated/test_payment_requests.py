@@ -21,6 +21,7 @@ from drivers.emulated.functions.payment_gas import GasPayment
 from drivers.emulated.functions.payment_meter import PaymentMeter
 from drivers.emulated.memory import dumps, loads
 from drivers.emulated.meter import Meter, SupplyState
+from tests.emulated.tariffs import prices
 from tests.emulated.test_memory import again
 from tests.emulated.worlds import ESME, GPF, GSME, Small, small_world
 
@@ -33,8 +34,8 @@ POUND, PENNY = 100_000, 1_000
 ALWAYS = {"start_date_time": datetime(2012, 1, 1, tzinfo=UTC), "end_date_time": datetime(2099, 1, 1, tzinfo=UTC)}
 
 
-def metered(*faults: str, prices: Mapping[str, int] = PRICES, **more: Any) -> Any:
-    return small_world(*faults, world={**AWAKE, "prices": dict(prices)}, **more)
+def metered(*faults: str, charges: Mapping[str, int] = PRICES, **more: Any) -> Any:
+    return small_world(*faults, world={**AWAKE, "prices": dict(charges)}, **more)
 
 
 def payment(small: Small, target: Eui64) -> PaymentMeter:
@@ -69,7 +70,7 @@ async def top_up(small: Small, user: str, target: Eui64, value: int, number: int
 
 @BOTH
 async def test_a_top_up_raises_the_balance_that_others_read(user: str, target: Eui64) -> None:
-    with metered(prices=dict.fromkeys(PRICES, 0)) as small:
+    with metered(charges=dict.fromkeys(PRICES, 0)) as small:
         await prepay(small, user, target)
         assert (await top_up(small, user, target, 1250, 1)).ok
         assert (await top_up(small, user, target, 30, 2, pounds=True)).ok
@@ -86,7 +87,7 @@ async def test_a_top_up_raises_the_balance_that_others_read(user: str, target: E
 
 
 async def test_a_top_up_of_a_gas_meter_is_answered_by_amount_and_balance() -> None:
-    with metered(prices=dict.fromkeys(PRICES, 0)) as small:
+    with metered(charges=dict.fromkeys(PRICES, 0)) as small:
         await prepay(small, "GS", GSME)
         answer = await top_up(small, "GS", GSME, 5, 1, pounds=True)
         assert answer.values == {"amount": 5 * POUND, "meter_balance": 5 * POUND}
@@ -96,7 +97,7 @@ async def test_a_top_up_of_a_gas_meter_is_answered_by_amount_and_balance() -> No
 
 @BOTH
 async def test_a_utrn_counts_once_and_only_where_it_belongs(user: str, target: Eui64) -> None:
-    with metered(prices=dict.fromkeys(PRICES, 0), users=("IS", "GS", "ED", "GT", "IS2", "GS2")) as small:
+    with metered(charges=dict.fromkeys(PRICES, 0), users=("IS", "GS", "ED", "GT", "IS2", "GS2")) as small:
         await prepay(small, user, target)
         good = issue(small, user, target, 10, 5, pounds=True)
         elsewhere = issue(small, user, ESME if target == GSME else GSME, 10, 6, pounds=True)
@@ -114,7 +115,7 @@ async def test_a_utrn_counts_once_and_only_where_it_belongs(user: str, target: E
 
 
 async def test_a_counter_older_than_all_that_are_remembered_is_refused() -> None:
-    with metered(prices=dict.fromkeys(PRICES, 0)) as small:
+    with metered(charges=dict.fromkeys(PRICES, 0)) as small:
         await prepay(small, "IS", ESME)
         payment(small, ESME).counters = tuple(range(100, 200))
         assert not (await top_up(small, "IS", ESME, 1, 99)).ok
@@ -123,7 +124,7 @@ async def test_a_counter_older_than_all_that_are_remembered_is_refused() -> None
 
 
 async def test_ten_bits_are_enough_for_a_counter_that_has_more() -> None:
-    with metered(prices=dict.fromkeys(PRICES, 0)) as small:
+    with metered(charges=dict.fromkeys(PRICES, 0)) as small:
         await prepay(small, "IS", ESME)
         for number in (1000, 1023, 1024, 1030, 1500, 1029):
             assert payment(small, ESME).enter(issue(small, "IS", ESME, 1, number)) == PENNY
@@ -134,7 +135,7 @@ async def test_ten_bits_are_enough_for_a_counter_that_has_more() -> None:
 
 @BOTH
 async def test_a_top_up_has_limits(user: str, target: Eui64) -> None:
-    with metered(prices=dict.fromkeys(PRICES, 0)) as small:
+    with metered(charges=dict.fromkeys(PRICES, 0)) as small:
         await prepay(small, user, target)
         kind = "gas" if target == GSME else "electricity"
         limits = {"max_meter_balance": 15 * POUND, "max_credit_threshold": 10 * POUND}
@@ -263,8 +264,8 @@ async def _sleep_until(small: Small, moment: datetime) -> None:
 
 @BOTH
 async def test_debts_are_recovered_by_time_and_from_payments(user: str, target: Eui64) -> None:
-    prices = PRICES | {"electricity": 0, "gas": 0, "electricity_standing": 20 * PENNY, "gas_standing": 20 * PENNY}
-    with metered(prices=prices) as small:
+    charges = PRICES | {"electricity": 0, "gas": 0, "electricity_standing": 20 * PENNY, "gas_standing": 20 * PENNY}
+    with metered(charges=charges) as small:
         fuel = "gas" if target == GSME else "elec"
         rates = [
             {"debt_recovery_rate": rate * PENNY // scale, "debt_recovery_rate_period": period}
@@ -308,7 +309,7 @@ async def test_debts_are_recovered_by_time_and_from_payments(user: str, target: 
 
 @BOTH
 async def test_a_balance_is_adjusted_and_reset_by_hand(user: str, target: Eui64) -> None:
-    with metered(prices=dict.fromkeys(PRICES, 0)) as small:
+    with metered(charges=dict.fromkeys(PRICES, 0)) as small:
         await prepay(small, user, target)
         for change, balance in ((700, 700), (-200, 500)):
             await read(small, user, "1.5", target, {"prepayment_mode": {"adjust_meter_balance": change}})
@@ -318,7 +319,7 @@ async def test_a_balance_is_adjusted_and_reset_by_hand(user: str, target: Eui64)
 
 
 async def test_a_gas_meter_has_a_balance_of_each_mode() -> None:
-    with metered(prices=dict.fromkeys(PRICES, 0)) as small:
+    with metered(charges=dict.fromkeys(PRICES, 0)) as small:
         await read(small, "GS", "1.5", GSME, {"credit_mode": {"adjust_meter_balance": 300}})
         await read(small, "GS", "1.5", GSME, {"prepayment_mode": {"adjust_meter_balance": 40}})
         assert await read(small, "GS", "4.18", GSME) == {"credit_mode_balance": 300, "meter_balance": 40}
@@ -404,3 +405,22 @@ async def test_what_flowed_while_the_world_was_stopped_is_charged_for() -> None:
         own.load(state)
         own.begin()
         assert abs(balance - own.money().balance - 2 * POUND) < PENNY
+
+
+async def test_a_tariff_takes_the_place_of_the_prices_of_the_world() -> None:
+    with metered() as small:
+        await prepay(small, "IS", ESME)
+        await top_up(small, "IS", ESME, 20, 1, pounds=True)
+        payment(small, ESME).close()
+        await asyncio.sleep(3600)  # a pound
+        before = await read(small, "IS", "4.18", ESME)
+        await read(small, "IS", "1.2.1", ESME, prices(30_000, charge=3_000))  # 30 pence a kWh, and a day
+        await asyncio.sleep(3600)
+        after = await read(small, "IS", "4.18", ESME)
+        assert abs(before["meter_balance"] - after["meter_balance"] - 7.5 * PENNY) < PENNY
+        clock = small.world.esme.clock.utc()
+        midnight = clock.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        await asyncio.sleep((midnight - clock).total_seconds())
+        hours = (midnight - clock).total_seconds() / 3600
+        left = (await read(small, "IS", "4.18", ESME))["meter_balance"]
+        assert abs(after["meter_balance"] - left - (hours * 7.5 + 30) * PENNY) < PENNY

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Collection
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from bench.gbcs.dlms_use_case import DlmsUseCase
 from bench.gbcs.errors import GbcsError
+from bench.gbcs.load_control_fields import DatePattern
 from bench.gbcs.tariff_fields import PRICE_NAMES, Day, Season, TariffSpecialDay, Week
 from bench.gbcs.tariff_gas import SetGasTariff
 from bench.gbcs.tariff_gas_reads import ReadGasTariff
@@ -28,24 +30,42 @@ def many(each: st.SearchStrategy[Any], most: int, least: int = 0) -> st.SearchSt
     return st.lists(each, min_size=least, max_size=most).map(tuple)
 
 
-def prices(count: int) -> st.SearchStrategy[tuple[int, ...]]:
-    return many(st.integers(-0x8000, 0x7FFF), count, count)
+NUMBER = st.integers(-0x8000, 0x7FFF)
 
 
+def prices(names: Collection[str]) -> st.SearchStrategy[dict[str, int]]:
+    return st.dictionaries(st.sampled_from(list(names)), NUMBER.filter(bool), max_size=8)
+
+
+PATTERNS = st.builds(
+    DatePattern,
+    st.none() | st.integers(0, 0xFFFE),
+    st.none() | st.integers(1, 12),
+    st.none() | st.integers(0, 0xFE),
+    st.none() | st.integers(0, 0xFE),
+)
+WHOLE_TIMES = st.times().map(lambda at: at.replace(microsecond=0, fold=0))
 SEASONS = many(
-    st.builds(Season, st.text(ASCII, max_size=8), st.binary(min_size=12, max_size=12), UINT8),
+    st.builds(
+        Season,
+        st.text(ASCII, max_size=8),
+        PATTERNS,
+        st.none() | WHOLE_TIMES,
+        UINT8,
+        st.just(bytes.fromhex("008000ff")) | st.binary(min_size=4, max_size=4),
+    ),
     4,
 )
 WEEKS = many(st.builds(Week, UINT8, many(UINT8, 7, 7)), 4)
 DAYS = many(st.builds(Day, UINT8, many(st.tuples(TIMES, UINT16), 6)), 6)
-SPECIAL_DAYS = many(st.builds(TariffSpecialDay, UINT16, st.binary(min_size=5, max_size=5), UINT8), 6)
+SPECIAL_DAYS = many(st.builds(TariffSpecialDay, UINT16, PATTERNS, UINT8), 6)
 ELECTRICITY: dict[str, st.SearchStrategy[Any]] = {
     "currency_gbp": st.booleans(),
     "daily_block_reset": st.booleans(),
     "activation_time": ACTIVATION,
-    "standing_charge": prices(1),
-    "prices": prices(len(PRICE_NAMES)),
-    "secondary_prices": prices(4),
+    "standing_charge": NUMBER,
+    "prices": prices(PRICE_NAMES),
+    "secondary_prices": prices([f"tou_{tou}" for tou in range(1, 5)]),
     **{f"{element}{name}": rows for element in ("", "secondary_") for name, rows in (
         ("seasons", SEASONS), ("weeks", WEEKS), ("days", DAYS), ("special_days", SPECIAL_DAYS), ("active_price", UINT32)
     )},
@@ -53,7 +73,8 @@ ELECTRICITY: dict[str, st.SearchStrategy[Any]] = {
     **{f"thresholds_{tou}": many(UINT32, 3) for tou in range(1, 9)},
 }  # fmt: skip
 MINUTES = st.integers(0, 1439).map(lambda minutes: time(*divmod(minutes, 60)))
-ROWS = many(st.tuples(st.binary(min_size=4, max_size=4), UINT8), 6)
+PARTS = st.none() | st.integers(0, 0xFE)
+ROWS = many(st.tuples(st.builds(DatePattern, st.none() | st.integers(1900, 2154), PARTS, PARTS, PARTS), UINT8), 6)
 GAS: dict[str, st.SearchStrategy[Any]] = {
     "issued_at": MOMENTS,
     "activation_time": ACTIVATION,
@@ -130,15 +151,16 @@ def test_any_bytes_are_read_or_refused(found: UseCase, content: bytes, data: st.
                 continue
 
 
-def test_a_season_says_when_it_begins() -> None:
-    season = Season("spring", bytes.fromhex("ffff0314ff162d00008000ff"), 1)
-    assert season.first_day.matches(date(2031, 3, 20))
-    assert not season.first_day.matches(date(2031, 3, 21))
-    assert season.begins == time(22, 45)
-    assert Season("", bytes.fromhex("ffff0314ffffffffff8000ff"), 1).begins == time()
-    with pytest.raises(GbcsError, match="no time of day"):
-        _ = Season("", bytes.fromhex("ffff0314ff190000008000ff"), 1).begins
-    assert TariffSpecialDay(1, bytes.fromhex("ffff0c19ff"), 3).days.matches(date(2030, 12, 25))
+def test_a_time_that_is_none_is_no_season() -> None:
+    found = use_case("ECS01c")
+    params = {"secondary_seasons": (Season("spring", DatePattern(2031, 3, 20), time(22, 45), 1),)}
+    others = {"secondary_weeks": (), "secondary_days": (), "secondary_special_days": (), "activation_time": "now"}
+    price = {"secondary_prices": {}, "secondary_prices_scale": 0}
+    content = found.encode_command(params | others | price, originator_counter=1)
+    start = bytes.fromhex("07ef0314ff162d00008000ff")
+    assert content.count(start) == 1
+    with pytest.raises(GbcsError, match="192d00 is no time of day"):
+        found.decode_command(content.replace(start, bytes.fromhex("07ef0314ff192d00008000ff")))
 
 
 ISSUED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -149,9 +171,9 @@ WHOLE = PRICED | {"prices": (1,), "weeks": (), "days": (), "seasons": (), "speci
 @pytest.mark.parametrize(
     ("name", "params", "complaint"),
     [
-        ("ECS01d", {"secondary_prices": (1, 2)}, "a tuple of 4 prices"),
-        ("ECS01d", {"secondary_prices": (1, 2, 3, 0x8000), "secondary_prices_scale": 0}, "16 bits"),
-        ("ECS01d", {"secondary_prices": (1, 2, 3, 4), "secondary_prices_scale": -200}, "8 bits"),
+        ("ECS01d", {"secondary_prices": {"tou_5": 1}}, "prices by name: tou_1"),
+        ("ECS01d", {"secondary_prices": {"tou_4": 0x8000}, "secondary_prices_scale": 0}, "16 bits"),
+        ("ECS01d", {"secondary_prices": {}, "secondary_prices_scale": -200}, "8 bits"),
         ("ECS48", {"daily_block_reset": 1}, "True or False"),
         ("GCS01b", PRICED | {"prices": ()}, "1 to 4"),
         ("GCS01b", PRICED | {"prices": (1,), "scheme": "hybrid"}, "tou or block"),
@@ -160,7 +182,7 @@ WHOLE = PRICED | {"prices": (1,), "weeks": (), "days": (), "seasons": (), "speci
         ("GCS01a", WHOLE | {"thresholds": (1, 2, 3, 4)}, "at most 3"),
         ("GCS01a", WHOLE | {"weeks": (Week(1, (1,)),)}, "expected 7"),
         ("GCS01a", WHOLE | {"days": (Day(1, ((time(), 256),)),)}, "0 to 255"),
-        ("GCS01a", WHOLE | {"seasons": ((b"\xff", 1),)}, "expected 4"),
+        ("GCS01a", WHOLE | {"seasons": ((DatePattern(2155), 1),)}, "1900 to 2154"),
     ],
 )
 def test_wrong_parameters_are_explained(name: str, params: dict[str, Any], complaint: str) -> None:

@@ -28,8 +28,10 @@ from drivers.emulated.functions.logs import EnergyLogs
 from drivers.emulated.functions.logs_registers import Money
 from drivers.emulated.functions.payment_gas import GasPayment, GasPaymentProxy
 from drivers.emulated.functions.payment_meter import PaymentMeter
+from drivers.emulated.functions.pricing import Pricing
 from drivers.emulated.functions.readings import Metering
 from drivers.emulated.functions.switch_calendar import Calendar
+from drivers.emulated.functions.tariff import Tariff
 
 DAY_S, HOUR_S = 86_400, 3_600
 _MODE, _CONFIGURATION = "payment mode", "prepayment configuration"
@@ -92,6 +94,11 @@ class ElectricityPayment(PaymentMeter):
         """Begin to charge."""
         self.device.function(EnergyLogs).read_money = self.money
         self.begin()
+
+    @property
+    def tariff(self) -> Pricing:
+        """What sets the prices."""
+        return self.device.function(Tariff)
 
     @property
     def register(self) -> int:

@@ -20,7 +20,9 @@ from drivers.emulated.functions.event_log import within
 from drivers.emulated.functions.gas_settings import GasSettings
 from drivers.emulated.functions.logs import GasLogs
 from drivers.emulated.functions.payment_meter import PaymentMeter
+from drivers.emulated.functions.pricing import Pricing
 from drivers.emulated.functions.readings import GasMetering
+from drivers.emulated.functions.tariff_gas import GasTariff
 from drivers.emulated.gsme import Gsme
 
 _MODE, _CONFIGURATION = "payment mode", "prepayment configuration"
@@ -75,6 +77,11 @@ class GasPayment(PaymentMeter):
         """Begin to charge."""
         self.device.function(GasLogs).read_money = self.money
         self.begin()
+
+    @property
+    def tariff(self) -> Pricing:
+        """What sets the prices."""
+        return self.device.function(GasTariff)
 
     @property
     def register(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -14,6 +13,7 @@ from drivers.emulated.device import EmulatedDevice, to_utc_ns
 from drivers.emulated.functions.base import Function
 from drivers.emulated.functions.logs_registers import Money
 from drivers.emulated.functions.payment_account import Account, Settings
+from drivers.emulated.functions.pricing import Pricing
 from drivers.emulated.identities import RemotePartyRole
 from drivers.emulated.meter import Meter, SupplyState
 from drivers.emulated.schedule import Timer
@@ -28,6 +28,8 @@ MOST_COUNTERS, MOST_DEBT_PAYMENTS, MOST_CREDITS, MOST_DAYS = 100, 10, 5, 31
 """So many counters of top ups, payments and days are remembered."""
 
 _TICK_S = 60.0
+_POUND = 100_000
+_PRICES = "prices"
 _AFTER_THE_RESPONSE_S = 0.5
 _HOUR, _WEEK_DAYS = timedelta(hours=1), 7
 _LONGEST = timedelta(days=731)
@@ -48,11 +50,11 @@ class PaymentMeter(Function):
     Attributes:
         account: credit and debts.
         settings: how the account is set up.
-        price: what a kWh costs now, thousandths of pence.
-        standing_charge: of a day, likewise.
         settled_at: up to when all was charged for.
         consumed: what had been consumed then, in watt-hours.
         remainder: what was too little to be charged for, thousandths of the smallest amount.
+        priced: a tariff sets the prices by now; before that the world's own are charged.
+        spent: what all energy had cost by that tariff, thousandths of pence.
         cut_off: the supply was cut off for want of credit.
         told: alerts that are not raised again until their cause has gone.
         counters: upper halves of the counters of top ups that were taken.
@@ -62,7 +64,7 @@ class PaymentMeter(Function):
     """
 
     remembers: ClassVar[tuple[str, ...]] = (
-        *("account", "settings", "settled_at", "consumed", "remainder", "cut_off", "told"),
+        *("account", "settings", "settled_at", "consumed", "remainder", "priced", "spent", "cut_off", "told"),
         *("counters", "daily", "debt_payments", "credits"),
     )
 
@@ -77,8 +79,8 @@ class PaymentMeter(Function):
         self.daily: tuple[tuple[datetime, Money], ...] = ()
         self.debt_payments: tuple[tuple[datetime, int, int], ...] = ()
         self.credits: tuple[tuple[datetime, int, str], ...] = ()
-        self.price: Callable[[], int] = self._default_price
-        self.standing_charge: Callable[[], int] = self._default_standing_charge
+        self.priced = False
+        self.spent = 0
         self._timer: Timer | None = None
 
     @property
@@ -92,6 +94,7 @@ class PaymentMeter(Function):
         if self.settled_at is None:
             self.settled_at = self.device.clock.utc()
             self.consumed = self._consumed(self.settled_at)
+        self.tariff.on_price.append(self.settle)
         self._timer = self.world.schedule.after(0.0, self.refresh)
 
     def money(self) -> Money:
@@ -105,16 +108,31 @@ class PaymentMeter(Function):
         """What the meter balance says."""
 
     def settle(self) -> None:
-        """Charge for everything up to now; to be called before a price changes too."""
+        """Charge for everything up to now, and for what fell due meanwhile in its order."""
+        spent = round(self.tariff.cost() * _POUND)  # first: it may tell of new prices, which settles up to them
         now, since = self.device.clock.utc(), self.settled_at
         if since is None or now <= since:
             return
+        self.settled_at = now
+        consumed = self._consumed(now)
+        cost, used = self._cost(consumed, spent), max(1, consumed - self.consumed)
+        charged, first = 0, self.consumed
         moment = max(since, now - _LONGEST)
         while (moment := _next_hour(moment)) <= now:
-            self._charge_energy(moment)
+            # What a tariff made of it in between is not known any more: energy of one settlement has one price.
+            part = cost * (self._consumed(moment) - first) // used
+            self.account.consume(part - charged, self.settings)
+            charged = part
             self._turn(moment)
-        self._charge_energy(now)
-        self.settled_at = now
+        self.account.consume(cost - charged, self.settings)
+        self.consumed, self.spent, self.priced = consumed, spent, _PRICES in self.tariff.set_by
+
+    def _cost(self, consumed: int, spent: int) -> int:
+        """What the energy since the last settlement costs."""
+        if self.priced:
+            return spent - self.spent
+        whole, self.remainder = divmod((consumed - self.consumed) * self._default_price() + self.remainder, 1000)
+        return whole
 
     def refresh(self) -> None:
         """Settle, act on what the credit is by now, and look again in a while."""
@@ -252,17 +270,11 @@ class PaymentMeter(Function):
 
     # What time does to it
 
-    def _charge_energy(self, moment: datetime) -> None:
-        consumed = self._consumed(moment)
-        cost, self.remainder = divmod((consumed - self.consumed) * self.price() + self.remainder, 1000)
-        self.consumed = consumed
-        self.account.consume(cost, self.settings)
-
     def _turn(self, moment: datetime) -> None:
         """What is due at a full hour."""
         midnight = moment.hour == 0
         if midnight:
-            self.account.charge(self.standing_charge(), self.settings)
+            self.account.charge(self._standing_charge(), self.settings)
             if moment.isoweekday() == _WEEK_DAYS:
                 self.account.recovered = 0
         kept_on = self.keeps_on(moment - _MICROSECOND)
@@ -271,6 +283,11 @@ class PaymentMeter(Function):
                 self.meter.tell(DEBTS_SETTLED[debt])
         if midnight:
             self.daily = (*self.daily, (moment, self._registers()))[-MOST_DAYS:]
+
+    def _standing_charge(self) -> int:
+        if _PRICES in self.tariff.set_by:
+            return round(self.tariff.standing_charge * _POUND)
+        return self._default_standing_charge()
 
     def _act(self) -> None:
         account, settings = self.account, self.settings
@@ -305,6 +322,11 @@ class PaymentMeter(Function):
             account.time_debts,
             account.accumulated_debt,
         )
+
+    @property
+    @abstractmethod
+    def tariff(self) -> Pricing:
+        """What sets the prices."""
 
     @abstractmethod
     def keeps_on(self, at: datetime) -> bool:

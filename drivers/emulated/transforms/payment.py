@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from bench.duis.body_parts import DAYS
-from bench.gbcs.load_control_fields import LAST_DAY, SECOND_LAST_DAY, DatePattern, SpecialDay, SwitchingTime
+from bench.gbcs.load_control_fields import DatePattern, SpecialDay, SwitchingTime
 from bench.gbcs.payment_fields import credit_collections, prepayment_collections
 from bench.gbcs.payment_gas_calendar import GasCalendar
 from bench.gbcs.payment_gas_configuration import CONFIGURATION_PARTS as GAS_CONFIGURATION_PARTS
@@ -20,10 +20,7 @@ from bench.gbcs.payment_use_cases import (
     STOP_SCRIPT,
 )
 from bench.parties import DeviceType
-from drivers.emulated.transforms.base import Command, NotTransformable, Transform, Wanted, plain
-
-_NEVER = datetime(3000, 12, 31, tzinfo=UTC)
-"""An execution date that cancels what is planned (DUIS)."""
+from drivers.emulated.transforms.base import Command, NotTransformable, Transform, Wanted, plain, wildcard_date
 
 _PERIODS_S = {"HOURLY": 3_600, "DAILY": 86_400}
 _EVERY_YEAR = 65_535
@@ -34,14 +31,8 @@ def _is_gas(wanted: Wanted) -> bool:
     return wanted.target_type in (DeviceType.GSME, DeviceType.GPF)
 
 
-def _when(wanted: Wanted) -> datetime | str:
-    if wanted.future is None:
-        return "now"
-    return "never" if wanted.future >= _NEVER else wanted.future
-
-
 def _dated(wanted: Wanted, instructions: int) -> int:
-    return instructions if isinstance(_when(wanted), datetime) else 0
+    return instructions if isinstance(wanted.activation, datetime) else 0
 
 
 def _balance(wanted: Wanted) -> Command:
@@ -59,7 +50,7 @@ def _balance(wanted: Wanted) -> Command:
 
 def _mode(wanted: Wanted) -> Command:
     params = wanted.params
-    when = {"activation_time": _when(wanted)}
+    when = {"activation_time": wanted.activation}
     if _is_gas(wanted):
         when["issued_at"] = wanted.now
     if params.get("credit"):
@@ -94,7 +85,7 @@ def _configuration(wanted: Wanted) -> Command:
             *("low_credit_threshold", "max_meter_balance", "max_credit_threshold"),
         )
     }
-    limits["activation_time"] = _when(wanted)
+    limits["activation_time"] = wanted.activation
     if _is_gas(wanted):
         calendar = _gas_calendar(settings)
         params = {"issued_at": wanted.now, "non_disablement_calendar": calendar, **limits}
@@ -104,7 +95,7 @@ def _configuration(wanted: Wanted) -> Command:
 
 
 def _calendar(settings: _Entry) -> dict[str, Any]:
-    days = tuple(SpecialDay(day["index"], _pattern(day["date"])) for day in settings.get("special_day", ()))
+    days = tuple(SpecialDay(day["index"], wildcard_date(day["date"])) for day in settings.get("special_day", ()))
     numbers = [day.number for day in days]
     times = []
     for entry in settings["electricity_non_disablement_schedule"]:
@@ -140,22 +131,12 @@ def _gas_calendar(calendar: _Entry) -> GasCalendar:
             for week in calendar["week_profile"]
         },
         seasons=tuple(
-            (_pattern(season["season_start_date"]), season["referenced_week_name"]) for season in calendar["season"]
+            (wildcard_date(season["season_start_date"]), season["referenced_week_name"])
+            for season in calendar["season"]
         ),
         special_days=tuple(
-            (_pattern(day["date"]), day["referenced_day_name"]) for day in calendar.get("special_day", ())
+            (wildcard_date(day["date"]), day["referenced_day_name"]) for day in calendar.get("special_day", ())
         ),
-    )
-
-
-def _pattern(given: _Entry) -> DatePattern:
-    day = given.get("specified_day_of_month")
-    if given.get("last_day_of_month"):
-        day = LAST_DAY
-    elif given.get("second_last_day_of_month"):
-        day = SECOND_LAST_DAY
-    return DatePattern(
-        given.get("specified_year"), given.get("specified_month"), day, given.get("specified_day_of_week")
     )
 
 
