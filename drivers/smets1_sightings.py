@@ -115,7 +115,7 @@ def _disagreements(outer: duis.Smets1Response, header: smets1.Smets1Header) -> l
 
 def _answer(result: smets1.Smets1Result) -> dict[str, Any]:
     ok = result.success is not False
-    said = " ".join(_leaves(result.debug).values())
+    said = _leaves(result.debug).get("error")
     return {
         "use_case": result.name,
         "ok": ok,
