@@ -112,7 +112,7 @@ def _measure(peer: _Peer) -> Result:
         return Result(peer.what, peer.unit, (), None, f"not done within {_TIMEOUT_S} s")
     except subprocess.CalledProcessError as error:
         lines = str(error.stderr).strip().splitlines()
-        return Result(peer.what, peer.unit, (), None, f"it failed: {lines[-1][:120] if lines else error.returncode}")
+        return Result(peer.what, peer.unit, (), None, f"it failed: {lines[0][:120] if lines else error.returncode}")
     each_us = [float(line) for line in done.stdout.split()]
     if peer.unit == "ms":
         return Result(peer.what, peer.unit, [each / 1e3 for each in each_us])
