@@ -111,6 +111,10 @@ def _load_limit(values: Values, _device: Smets1Device) -> Content:
     }
 
 
+def _balance(values: Values, _device: Smets1Device) -> Content:
+    return {"MeterBalance": str(values["meter_balance"])}
+
+
 def _voltage(values: Values, _device: Smets1Device) -> Content:
     average = {
         f"AverageRMS{kind}VoltageThreshold": str(values[f"average_rms_{kind.lower()}_voltage_threshold_v"])
@@ -164,17 +168,17 @@ def _firmware(values: Values, _device: Smets1Device) -> Content:
 
 _METERS = (_ESME, _GSME)
 _ANSWERS: Mapping[str, tuple[Write, tuple[DeviceType, ...]]] = {
-    **dict.fromkeys(("1.5", "1.6", "2.2", "3.3", "7.2", "7.3", "6.15.1", "6.23"), (_nothing, _METERS)),
+    **dict.fromkeys(("1.5", "1.6", "2.2", "3.3", "6.8", "6.15.1", "6.23", "7.2", "7.3"), (_nothing, _METERS)),
     **dict.fromkeys(("3.2", "6.4.1", "6.4.2", "6.5", "6.12", "6.25", "7.1"), (_nothing, (_ESME,))),
     **dict.fromkeys(("6.6", "6.7"), (_nothing, (_GSME,))),
     "4.1.1": (_registers, _METERS),
     "4.1.2": (_by_time, _METERS),
     "4.2": (_export, (_ESME,)),
     "4.8.1": (_profile, _METERS),
+    **dict.fromkeys(("4.3", "4.18"), (_balance, _METERS)),
     "4.10": (_network_data, (_ESME,)),
     "4.15": (_load_limit, (_ESME,)),
     "4.16": (_power, (_ESME,)),
-    "4.18": (lambda values, _device: {"MeterBalance": str(values["meter_balance"])}, _METERS),
     "6.2.1": (_voltage, (_ESME,)),
     "6.2.4": (_identity, (_ESME, _GSME, _CHF)),
     "6.2.5": (_thresholds, (_ESME,)),

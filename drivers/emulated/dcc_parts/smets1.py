@@ -286,7 +286,7 @@ _OWN: Mapping[str, Own] = {
     "1.5": lambda job, credit: credit.adjust(job.request.params),
     "1.6": lambda job, credit: credit.set_mode(job.request.params),
     "2.2": _top_up,
-    "4.18": lambda job, credit: {"meter_balance": credit.balance},
+    **dict.fromkeys(("4.3", "4.18"), lambda _job, credit: {"meter_balance": credit.balance}),
     "6.2.9": lambda job, credit: {"payment_mode": credit.mode},
 }
 
