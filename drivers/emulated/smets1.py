@@ -75,12 +75,14 @@ class Smets1Device(EmulatedDevice):
     def raise_alert(self, code: int, specific: Specific = b"", *, to: Anchor | None = None) -> None:
         """Take note of what happened, and say it as SMETS1 has it, as the faults allow."""
         self.happens(code, specific)
-        said, find = SAYS.get(code), self.world.faults.find
-        recipient = to or self._recipient(code)
-        if said is None or recipient is None:
-            return
+        if code in SAYS:
+            self.say(SAYS[code], to or self._recipient(code))
+
+    def say(self, said: int, recipient: Anchor | None = None) -> None:
+        """Say something by the code that Users know, to whom it is for or to somebody in particular."""
+        find, recipient = self.world.faults.find, recipient or self._recipient(said)
         name = canonical_code(f"{said:04X}")
-        if find("alert-never", name):
+        if recipient is None or find("alert-never", name):
             return
         late, twice, storm = find("alert-late", name), find("alert-twice", name), find("alert-storm", name)
         delay_s = late.delay_s if late else 0.0
@@ -194,9 +196,6 @@ class Smets1Installation:
         hub: its Comms Hub.
         esme: its ESME, or None.
         gsme: its GSME, or None.
-
-    Raises:
-        StopIteration: there is no Comms Hub among the devices.
     """
 
     def __init__(

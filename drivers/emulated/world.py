@@ -15,12 +15,11 @@ from bench.errors import UsageError
 from bench.eui import Eui64
 from bench.gbcs.alerts import IntegrityIssue, Specific, SupplyOutage
 from bench.gbcs.message import Message
-from bench.parties import Certificates, DeviceType, Dut, KeyPair, KeyUse, Parties, User
+from bench.parties import Certificates, DeviceType, Dut, KeyUse, Parties, User
 from drivers.emulated.comms_hub import CommsHub
 from drivers.emulated.dcc import Dcc
 from drivers.emulated.dcc_inventory import COMMISSIONED, INSTALLED, Inventory
 from drivers.emulated.dcc_mail import BrokerKeys, Mail
-from drivers.emulated.dcc_parts.smets1 import Smets1
 from drivers.emulated.device import Anchor, EmulatedDevice, Surroundings, anchor_of, from_utc_ns, to_utc_ns
 from drivers.emulated.esme import Esme
 from drivers.emulated.faults import Fault, Faults
@@ -30,9 +29,9 @@ from drivers.emulated.functions.registry import equip
 from drivers.emulated.gsme import Gsme
 from drivers.emulated.han_devices import HanDevice
 from drivers.emulated.identities import USER_ROLES, Identities, RemotePartyRole
-from drivers.emulated.s1sp import S1sp
 from drivers.emulated.schedule import Schedule, Timer
-from drivers.emulated.smets1 import OVER_VOLTAGE, SAYS, UNDER_VOLTAGE, Smets1Installation
+from drivers.emulated.smets1 import OVER_VOLTAGE, UNDER_VOLTAGE
+from drivers.emulated.smets1_setup import provider_keys, set_up
 from drivers.emulated.spec import EmulationSpec
 from drivers.emulated.supply import Gate, SupplyNode
 
@@ -47,7 +46,6 @@ _ROLE_OF = {
 """DUIS User Roles of those who serve a device, unless the emulation's `registered` names others."""
 
 _SMETS1_VOLTAGE = tuple(f"0x{code:04X}" for code in (OVER_VOLTAGE, UNDER_VOLTAGE))
-_SMETS1_TYPES = (DeviceType.CHF, DeviceType.ESME, DeviceType.GSME)
 
 _STIMULI = {
     "restored": ("0x8F35", "0x8F36"),
@@ -280,32 +278,14 @@ class World:
             self.hub.attach(self.gsme, sleepy=True, on_joined=self.gsme.joined)
         if self.hub.gpf is not None and gpf is not None and self._status(gpf) == COMMISSIONED:
             self.hub.gpf.anchors |= self._anchors(gpf)
-        self.smets1 = self._build_smets1()
+        duts = tuple(self._duts.values())
+        self.smets1 = set_up(self.surroundings, duts, self._anchors, self.line_node, self.dcc, self.spec.s1sp)
         self.han_devices = tuple(
             self._han_device(dut) for dut in self._of_type(DeviceType.PPMID) + self._of_type(DeviceType.HCALCS)
         )
         for device in (self.esme, self.gsme, *self.han_devices):
             if device is not None and self._status(device.dut) in (INSTALLED, COMMISSIONED):
                 self.hub.han.admit(device.eui)
-
-    def _build_smets1(self) -> Smets1Installation | None:
-        duts = [dut for dut in self._duts.values() if dut.smets1]
-        if not duts:
-            return None
-        types = [dut.type for dut in duts]
-        if DeviceType.CHF not in types or len(set(types)) != len(types) or not set(types) <= set(_SMETS1_TYPES):
-            raise UsageError(
-                f"the SMETS1 devices under test are {', '.join(types)}",
-                where="emulation",
-                next_step="An emulated SMETS1 installation is one CHF, with an ESME, a GSME or both",
-            )
-        part = self.dcc.part(Smets1)
-        installation = Smets1Installation(self.surroundings, duts, self._anchors, self.line_node, part.said)
-        part.attach(installation, S1sp(self._s1sp_keys(self.surroundings.identities)))
-        return installation
-
-    def _s1sp_keys(self, identities: Identities) -> KeyPair:
-        return identities.organisation(self.spec.s1sp, KeyUse.XML_SIGN, RemotePartyRole.XML_SIGN)
 
     def _han_device(self, dut: Dut) -> HanDevice:
         """A device behind the meter's load switch."""
@@ -403,7 +383,7 @@ class World:
         xml = identities.organisation(dcc, KeyUse.XML_SIGN, RemotePartyRole.DCC_XML_SIGN)
         trusted.add(dcc, KeyUse.XML_SIGN, xml.certificate)
         if any(dut.smets1 for dut in self._duts.values()):
-            trusted.add(self.spec.s1sp, KeyUse.XML_SIGN, self._s1sp_keys(identities).certificate)
+            trusted.add(self.spec.s1sp, KeyUse.XML_SIGN, provider_keys(identities, self.spec.s1sp).certificate)
         for user in self.users.values():
             for use, pair in zip(KeyUse, (user.signing, user.agreement, user.xml), strict=True):
                 trusted.add(user.eui, use, pair.certificate)
@@ -457,8 +437,7 @@ class World:
             return
         if code in _SMETS1_VOLTAGE:
             if self.smets1 is not None and self.smets1.esme is not None:
-                happened = {said: what for what, said in SAYS.items()}
-                self.smets1.esme.raise_alert(happened[int(code, 16)])
+                self.smets1.esme.say(int(code, 16))
             return
         self.esme.raise_alert(int(code, 16), self._specific(code))
 

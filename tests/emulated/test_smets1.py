@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -207,6 +208,7 @@ async def test_n57_tells_the_gas_supplier_of_new_firmware_for_the_comms_hub() ->
     with smets1_world() as small:
         params = {"firmware_image": b"image", "firmware_version": "01020305", "device_id_list": [S1_CHF]}
         assert small.send("IS", "11.1", DCC, params).response_code == "I99"
+        assert small.alerts() == [("N57", "GS")]
         await asyncio.sleep(600)
         told = [each for each in small.posts if each.code == "N57"]
         assert [each.user for each in told] == ["GS", "GS"]
@@ -221,8 +223,6 @@ async def test_n57_tells_the_gas_supplier_of_new_firmware_for_the_comms_hub() ->
 
 
 async def test_a_meter_takes_an_image_and_activates_it_by_its_hash() -> None:
-    import hashlib
-
     with smets1_world() as small:
         params = {"firmware_image": b"image", "firmware_version": "01020305", "device_id_list": [S1_ESME]}
         assert small.send("IS", "11.1", DCC, params).response_code == "I99"

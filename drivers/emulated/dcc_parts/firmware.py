@@ -126,6 +126,8 @@ class FirmwareDistribution(Part):
                 "next": first,
             }
             self._plan(entry.eui)
+            if _is_smets1_hub(entry, variant):
+                self.dcc.part(Smets1).tell_hub_firmware(entry, version, "UpdateRequested")
         if not lists:
             return "I99"
         return duis.DspResponse(

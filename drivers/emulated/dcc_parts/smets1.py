@@ -29,6 +29,7 @@ from drivers.emulated.dcc_delivery import date_of
 from drivers.emulated.dcc_inventory import COMMISSIONED, Entry
 from drivers.emulated.dcc_parts.base import Answered, Part
 from drivers.emulated.device import anchor_of
+from drivers.emulated.functions.firmware import Firmware
 from drivers.emulated.functions.smets1_credit import Smets1Credit, make_utrn, worth_pence
 from drivers.emulated.identities import USER_ROLES, RemotePartyRole
 from drivers.emulated.s1sp import TOP_UP_REFUSED, UNREACHABLE, UTRN_MADE, S1sp
@@ -133,14 +134,13 @@ class Smets1(Part):
         if device is None:
             return False
         if entry.type == DeviceType.CHF:
-            self.hub_firmware(entry, version, "UpdateRequested")
             device.firmware = entry.firmware = version
-            self.hub_firmware(entry, version, "ActivationSuccessful")
+            self.tell_hub_firmware(entry, version, "ActivationSuccessful")
             return True
-        self._take_image(device, image, version)
+        device.function(Firmware).receive(image, version)
         return True
 
-    def hub_firmware(self, hub: Entry, version: str, status: str) -> None:
+    def tell_hub_firmware(self, hub: Entry, version: str, status: str) -> None:
         """Tell the suppliers of the gas meters around a Comms Hub of its firmware (N57)."""
         body = {"device_id": hub.eui, "firmware_version": version, "firmware_version_update_status": status}
         meters = [each for each in self.dcc.inventory.on_han(hub.eui) if each.type == DeviceType.GSME]
@@ -149,12 +149,6 @@ class Smets1(Part):
             self.dcc.mail.dcc_alert("N57", "SMETS1CHFirmwareNotification", body, supplier)
 
     # A request on its way
-
-    @staticmethod
-    def _take_image(device: Smets1Device, image: bytes, version: str) -> None:
-        from drivers.emulated.functions.firmware import Firmware
-
-        device.function(Firmware).receive(image, version)
 
     def _after_wan(self, action: Callable[[], None]) -> None:
         self.dcc.world.schedule.after(self.dcc.world.spec.wan_latency, action)
