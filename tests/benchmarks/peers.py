@@ -1,8 +1,8 @@
 """The same DUIS work by other public implementations, each in a process of its own, where it is installed.
 
 None of them is needed for anything: what is missing is said in the table, with how to install it into the folder
-`.peers` of the project (or another one, named by HILBENCH_PEERS). Starting a process is not counted, but for
-@smartdcc/duis-sign-wrap, which starts a JVM for each message.
+`.peers` of the project (or another one, named by HILBENCH_PEERS). Times are the processor's; starting a process is not
+counted, but for @smartdcc/duis-sign-wrap, which starts a JVM for each message: that is real time.
 """
 
 from __future__ import annotations
