@@ -1,7 +1,7 @@
-"""Keeping install codes out of events, whatever the DCC or a stranger makes of a message.
+"""Keeping install codes and UTRNs out of events, whatever the DCC or a stranger makes of a message.
 
-An install code lets a device join the HAN. It is known by the element that holds it, by its owner in the rig, and
-by having been sent; wherever it turns up again, it is replaced.
+An install code lets a device join the HAN, and a UTRN is worth money. Both are known by the element that holds them,
+an install code by its owner in the rig too, and by having been seen; wherever one turns up again, it is replaced.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bench.duis.safe_xml import parse
 from bench.parties import Parties
 
 HIDDEN = "(secret)"
-SECRET_ELEMENTS = ("InstallCode",)
+SECRET_ELEMENTS = ("InstallCode", "UTRN")
 
 _SECRET_TEXT = re.compile(rf"(<(?:\w+:)?(?:{'|'.join(SECRET_ELEMENTS)})\b[^>]*>)[^<]*")
 _HEX = re.compile(r"[0-9A-F]{8,}")

@@ -30,6 +30,8 @@ ONLY_LOCAL = (2, 6)
 """Command Variants of commands that the User alone delivers."""
 ALSO_LOCAL = (2, 3, 6, 7)
 """Command Variants of commands that the User delivers, or may deliver beside the DCC."""
+_SMETS1_COMMAND_VARIANTS = {"2.2": (1, 2, 3)}
+"""Command Variants for SMETS1 devices, which hold no User's signature, where they are not 1 and 4."""
 _METER_SUPPLIER = {DeviceType.ESME: "IS", DeviceType.GSME: "GS"}
 _METER_OPERATOR = {DeviceType.ESME: "ED", DeviceType.GSME: "GT"}
 
@@ -59,6 +61,13 @@ def eligible_roles() -> Mapping[str, tuple[str, ...]]:
     return {variant: tuple(roles) for variant, roles in rows.items()}
 
 
+@cache
+def smets1_variants() -> frozenset[str]:
+    """The Service Reference Variants that there are for SMETS1 devices."""
+    rows = json.loads(resources.files("drivers.emulated").joinpath("eligibility.json").read_text("utf-8"))
+    return frozenset(rows["smets1"])
+
+
 @dataclass(frozen=True, slots=True)
 class Party:
     """A User as the DCC knows it: name on the rig, role and User ID."""
@@ -76,6 +85,7 @@ def refusal(
     dcc: Eui64,
     find: Callable[[Eui64], Entry | None],
     serves: Callable[[Entry, str], Eui64 | None],
+    notified: Callable[[Entry, str], Eui64 | None] = lambda entry, duty: None,
 ) -> str | None:
     """The response code with which the DCC refuses a request, or None.
 
@@ -86,6 +96,7 @@ def refusal(
         dcc: the Access Control Broker.
         find: looks a device up in the inventory.
         serves: the User that serves a device as "supplier" or "operator".
+        notified: the User ID that whoever serves a SMETS1 device as that has told the DCC to use for it; None: any.
     """
     known = all_service_requests().get(request.service_reference_variant)
     roles = eligible_roles().get(request.service_reference_variant, ())
@@ -104,6 +115,8 @@ def refusal(
     entry = find(request.request_id.target)
     if entry is None:
         return "E19"
+    if entry.smets1:
+        return _smets1_refusal(request, known, entry, party, serves, notified)
     if known.device_types and entry.type not in known.device_types:
         return "E11"
     if request.command_variant in ALSO_LOCAL and party.role not in SUPPLIERS and entry.status != COMMISSIONED:
@@ -132,6 +145,36 @@ def _inventory_refusal(
     entry = find(device)
     if entry is None:
         return "E19"
+    if entry.smets1 and request.service_reference_variant not in smets1_variants():
+        return "E60"
+    return _entry_refusal(request, entry, party, serves)
+
+
+def _smets1_refusal(
+    request: Request,
+    known: ServiceRequest,
+    entry: Entry,
+    party: Party,
+    serves: Callable[[Entry, str], Eui64 | None],
+    notified: Callable[[Entry, str], Eui64 | None],
+) -> str | None:
+    """What is checked of a request to a SMETS1 device.
+
+    That E64 is about every request of a supplier or network operator, and E60 and E63 come before E11, is inferred.
+    """
+    variant, duty = request.service_reference_variant, _DUTY.get(party.role)
+    if variant not in smets1_variants():
+        return "E60"
+    if request.command_variant not in _SMETS1_COMMAND_VARIANTS.get(variant, (1, 4)):
+        return "E63"
+    if known.device_types and entry.type not in known.device_types:
+        return "E11"
+    wanted = notified(entry, duty) if duty and variant not in _FOR_ANYBODY else None
+    if wanted is not None and duty is not None and party.eui != wanted:
+        return "E64" if party.eui == serves(entry, duty) else "E4"
+    if wanted is not None:
+        # Another ID of the same party: the device is its own.
+        return _entry_refusal(request, entry, party, lambda _entry, _duty: party.eui)
     return _entry_refusal(request, entry, party, serves)
 
 

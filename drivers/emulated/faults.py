@@ -44,7 +44,7 @@ def canonical_code(text: str) -> str:
 def _signed_code(text: str) -> str:
     code = canonical_code(text)
     entry = catalogue.alert_entry(int(code, 16)) if code.startswith("0x") else None
-    if entry is not None and entry.critical is False:
+    if entry is not None and entry.critical is False and entry.in_gbcs:
         raise ValueError(f"{code} is not critical, so that it has no signature: alert-bad-mac:{code}")
     return code
 
@@ -52,7 +52,7 @@ def _signed_code(text: str) -> str:
 def _maced_code(text: str) -> str:
     code = canonical_code(text)
     entry = catalogue.alert_entry(int(code, 16)) if code.startswith("0x") else None
-    if entry is None or entry.critical is not False:
+    if entry is None or entry.critical is not False or not entry.in_gbcs:
         raise ValueError(f"{code} has a signature and no MAC: alert-bad-signature:{code}")
     return code
 

@@ -169,10 +169,15 @@ class Registration(DriverConfig):
     Attributes:
         supplier: gets the supplier's alerts.
         network_operator: gets the network operator's alerts; ED for electricity, GT for gas.
+        notified_supplier: of a SMETS1 device, the User that the supplier has told the DCC to be asked by, another
+            User ID of the same party; any other of its is refused with E64.
+        notified_network_operator: the same of the network operator.
     """
 
     supplier: str | None = None
     network_operator: str | None = None
+    notified_supplier: str | None = None
+    notified_network_operator: str | None = None
 
 
 class EmulationSpec(DriverConfig):
@@ -181,6 +186,7 @@ class EmulationSpec(DriverConfig):
     Attributes:
         seed: everything random or secret in the world comes from it.
         dcc: the EUI-64 of the DCC's Access Control Broker; the same as the rig's own `dcc`.
+        s1sp: the EUI-64 of the SMETS1 Service Provider.
         world: physics and timing.
         wires: how each device of the rig is reached; a device that is not listed has no emulator.
         inventory: what the DCC knows of each device under test at the start; Commissioned unless listed.
@@ -194,6 +200,7 @@ class EmulationSpec(DriverConfig):
 
     seed: int = Field(default=1, ge=-(1 << 63), lt=1 << 63)
     dcc: EuiField = Eui64.parse("90-B3-D5-1F-30-00-00-02")
+    s1sp: EuiField = Eui64.parse("90-B3-D5-1F-30-00-00-11")
     world: WorldSpec = WorldSpec()
     wires: Mapping[str, WireSpec] = Field(default_factory=dict)
     inventory: Mapping[str, Status] = Field(default_factory=dict)
