@@ -40,6 +40,7 @@ class Entry:
         supplier: the User that pre-notified it, if that is a supplier.
         commissioned: when it was.
         hub: the Comms Hub on whose HAN it is, or is to be; a CHF's is itself.
+        dual_band: it is a CHF with a sub-GHz radio.
     """
 
     eui: Eui64
@@ -53,6 +54,7 @@ class Entry:
     supplier: Eui64 | None = None
     commissioned: datetime | None = None
     hub: Eui64 | None = None
+    dual_band: bool = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Change it, and where the inventory finds it."""
@@ -79,8 +81,13 @@ class Inventory:
     _found: dict[tuple[str, Any], dict[Eui64, Entry]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, duts: Iterable[tuple[Dut, str]]) -> Inventory:
-        """The inventory of a bench: each device with its status; "unknown" ones are left out."""
+    def of(cls, duts: Iterable[tuple[Dut, str]], *, dual_band: bool = False) -> Inventory:
+        """The inventory of a bench: each device with its status; "unknown" ones are left out.
+
+        Args:
+            duts: the devices under test, each with its SMI status.
+            dual_band: whether their Comms Hub is a dual band one.
+        """
         inventory, duts = cls(), list(duts)
         hub = next((dut.eui for dut, _ in duts if dut.type is DeviceType.CHF), None)
         for dut, status in duts:
@@ -88,6 +95,7 @@ class Inventory:
                 inventory.metering_points[dut.eui] = dut.mpxn
             if status != "unknown":
                 entry = Entry(dut.eui, dut.type, status, dut.manufacturer, dut.model, dut.firmware, mpxn=dut.mpxn)
+                entry.dual_band = dual_band and dut.type is DeviceType.CHF
                 entry.hub = hub if status != PENDING or dut.type in HUB_FUNCTIONS else None
                 inventory.add(entry)
         return inventory

@@ -30,18 +30,6 @@ UNANSWERED: tuple[str, ...] = (
     "4.18",
     "6.2.9",
     "6.26",
-    "6.28",
-    "6.29",
-    "6.30",
-    "6.31",
-    "6.32",
-    "8.7.1",
-    "8.7.2",
-    "8.8.1",
-    "8.8.2",
-    "8.9",
-    "8.12.1",
-    "8.12.2",
 )
 """Variants that are not emulated yet, or not in all of their cells."""
 
