@@ -7,7 +7,7 @@ All of them are laid out as published commands and responses have it: CCS03 to C
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -109,22 +109,35 @@ class LoggedDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class HashedKey:
+    """A device, and the hash of its trust centre link key: what a new trust centre knows it by (ZigBee SE).
+
+    Attributes:
+        device: which one.
+        key: 16 bytes; a secret.
+    """
+
+    device: Eui64
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Backup:
     """A device log as it is kept to be restored.
 
     Attributes:
         made: when; None in the command that restores it.
         extended_pan_id: of the network, 8 bytes.
-        keys: each device, and the hash of its trust centre link key, 16 bytes.
+        keys: the devices.
     """
 
     made: datetime | None
     extended_pan_id: bytes
-    keys: tuple[tuple[Eui64, bytes], ...]
+    keys: tuple[HashedKey, ...]
 
     def to_data(self) -> Data:
         """The log as DLMS writes it, with or without its time."""
-        pairs = (Data(Tag.STRUCTURE, (octet_string(each.raw), octet_string(key))) for each, key in self.keys)
+        pairs = (Data(Tag.STRUCTURE, (octet_string(each.device.raw), octet_string(each.key))) for each in self.keys)
         rest = octet_string(self.extended_pan_id), Data(Tag.ARRAY, tuple(pairs))
         time = () if self.made is None else (octet_string(times.encode_dlms(self.made)),)
         return Data(Tag.STRUCTURE, (*time, *rest))
@@ -144,7 +157,7 @@ class Backup:
         keys = []
         for row in rows:
             eui, key = _parts(row, "a device and its key", 2)
-            keys.append((read_eui(eui), key.octets))
+            keys.append(HashedKey(read_eui(eui), key.octets))
         made = times.decode_dlms(parts[0].octets) if count == 3 else None
         return cls(made, parts[-2].octets, tuple(keys))
 

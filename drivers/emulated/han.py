@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from bench.eui import Eui64
+from bench.gbcs.hub_use_cases import HashedKey
 from bench.zigbee.join_sequence import CAPABILITY_MAINS, CAPABILITY_SLEEPY, HanNetwork, TimedFrame, join_sequence
 from bench.zigbee.security import aes_mmo, link_key_from_install_code
 from drivers.emulated.device import EmulatedDevice, Surroundings, from_utc_ns
@@ -163,22 +164,22 @@ class Han:
         return eui in self._log and self._log[eui].restored
 
     @property
-    def hashed_keys(self) -> tuple[tuple[Eui64, bytes], ...]:
-        """The devices of the log, each with the hash of its link key: what a new trust centre is given (ZigBee SE)."""
-        return tuple((eui, aes_mmo(entry.link_key)) for eui, entry in self._log.items())
+    def hashed_keys(self) -> tuple[HashedKey, ...]:
+        """The devices of the log, each with the hash of its link key."""
+        return tuple(HashedKey(eui, aes_mmo(entry.link_key)) for eui, entry in self._log.items())
 
-    def restore(self, extended_pan_id: bytes, keys: tuple[tuple[Eui64, bytes], ...]) -> None:
+    def restore(self, extended_pan_id: bytes, keys: tuple[HashedKey, ...]) -> None:
         """Take over the log of another hub: its devices come back, without a join window, with hashed keys."""
         self.extended_pan_id = extended_pan_id
-        self._log = {eui: LogEntry(key, restored=True) for eui, key in keys}
+        self._log = {each.device: LogEntry(each.key, restored=True) for each in keys}
         self._members = {}
-        for eui, key in keys:
-            station = self._stations.get(eui)
+        for each in keys:
+            station = self._stations.get(each.device)
             if station is None or station.link_key is None or not self._in_touch(station):
                 continue
-            if hmac.compare_digest(aes_mmo(station.link_key), key):
-                station.link_key = key
-                self._members[eui] = None
+            if hmac.compare_digest(aes_mmo(station.link_key), each.key):
+                station.link_key = each.key
+                self._members[each.device] = None
         self.on_log()
 
     def forget(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -235,6 +236,25 @@ async def test_what_one_user_has_signed_is_not_taken_from_another():
         assert client is not None
         reply = await client.post("serviceS", forged)
         assert b"ResponseCode>E1<" in reply.body
+
+
+async def test_link_keys_are_in_no_event():
+    async with bench("hub-log-lost@400s") as rig:
+        keys = {each.key for each in rig.world.hub.han.hashed_keys}
+        read = await rig.ask("IS", "8.9", CHF, read_security_details=True)
+        log = read["gbcs"]["values"]["device_log"]
+        assert [each["device"] for each in log["keys"]] == [str(ESME), str(GSME)]
+        assert {each["key"] for each in log["keys"]} == {"(secret)"}
+        await asyncio.sleep(200)
+        assert (await rig.gateway.request("IS", "8.12.1", CHF, {"old_chf_id": CHF}, 3)).response_code == "I0"
+        await asyncio.sleep(60)
+        assert rig.seen("response")[-1]["gbcs"]["ok"]
+        assert rig.world.hub.han.is_member(ESME)
+        everything = json.dumps([[event.data, event.volatile] for event in rig.events], default=str)
+        assert "(secret)" in everything
+        for key in keys:
+            assert key.hex() not in everything.lower()
+            assert base64.b64encode(key).decode().rstrip("=")[2:-2] not in everything
 
 
 async def test_a_dual_band_hub_is_heard_through_the_gateway():

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from bench.duis import responses as duis
-from bench.gbcs.hub_use_cases import AUTHORISED, REPORTING, SWAPPED_OUT, Backup, LoggedDevice
+from bench.gbcs.hub_use_cases import AUTHORISED, REPORTING, SWAPPED_OUT, Backup, HashedKey, LoggedDevice
 from bench.gbcs.message import Message
 from bench.gbcs.use_cases import use_case_for
 from bench.zigbee.security import aes_mmo, link_key_from_install_code
@@ -49,8 +49,8 @@ async def test_security_details_are_hashes_of_link_keys_before_and_after_a_chang
         response = await small.ask("IS", "8.9", CHF, {"read_security_details": True})
         now, before = response.values["device_log"], response.values["previous_device_log"]
         keys = {eui: aes_mmo(link_key_from_install_code(CODES[name])) for eui, name in ((ESME, "esme"), (GSME, "gsme"))}
-        assert dict(now.keys) == {ESME: keys[ESME]}
-        assert dict(before.keys) == keys
+        assert {each.device: each.key for each in now.keys} == {ESME: keys[ESME]}
+        assert {each.device: each.key for each in before.keys} == keys
         assert before.made < now.made
 
 
@@ -76,7 +76,7 @@ async def test_a_hub_that_lost_its_log_gets_it_back() -> None:
 async def test_a_device_with_another_key_does_not_come_back() -> None:
     with small_world(**SOON) as small:
         han = small.world.hub.han
-        keys = tuple((eui, bytes(16)) if eui == ESME else (eui, key) for eui, key in han.hashed_keys)
+        keys = tuple(HashedKey(ESME, bytes(16)) if each.device == ESME else each for each in han.hashed_keys)
         han.restore(bytes(8), keys)
         assert (han.is_member(ESME), han.is_member(GSME)) == (False, True)
         assert han.extended_pan_id == bytes(8)
@@ -100,7 +100,7 @@ async def test_a_local_restore_is_a_command_like_any_other() -> None:
         assert found is not None
         backup = found.decode_command(command.content)["device_log_to_restore"]
         assert isinstance(backup, Backup)
-        assert {eui for eui, _ in backup.keys} == {ESME, GSME}
+        assert {each.device for each in backup.keys} == {ESME, GSME}
         assert small.world.deliver_locally(local.payload) is not None
         assert (await small.ask("IS", "7.4", ESME)).ok
 
@@ -124,5 +124,5 @@ async def test_logs_are_remembered() -> None:
     with small_world(**SOON) as small:
         assert (await small.ask("IS", "8.11", CHF, {"device_id": GSME, "request_type": "Remove"})).ok
         saved = loads(dumps(small.world.save()))
-        assert {eui for eui, _ in saved["dcc"]["parts"]["DeviceLogs"]["logs"][CHF].keys} == {ESME}
+        assert {each.device for each in saved["dcc"]["parts"]["DeviceLogs"]["logs"][CHF].keys} == {ESME}
         assert len(saved["functions"]["chf"]["DeviceLog"]["before"].keys) == 2

@@ -14,7 +14,7 @@ from bench.gbcs import sub_ghz
 from bench.gbcs.alerts import Alert, build_alert, decode_alert
 from bench.gbcs.catalogue import Encoding
 from bench.gbcs.errors import GbcsError
-from bench.gbcs.hub_use_cases import Backup, LoggedDevice, channel_entry, read_channel_entry
+from bench.gbcs.hub_use_cases import Backup, HashedKey, LoggedDevice, channel_entry, read_channel_entry
 from bench.gbcs.message import Cra
 from bench.gbcs.sub_ghz import ALL_CHANNELS, PAGES, Channel, Configuration, Discarded
 from bench.gbcs.use_case import UseCase
@@ -39,7 +39,7 @@ LOGGED = st.builds(
     application_version=BYTES,
     stack_version=BYTES,
 )
-KEYS = st.lists(st.tuples(EUIS, st.binary(min_size=16, max_size=16)), max_size=5).map(tuple)
+KEYS = st.lists(st.builds(HashedKey, EUIS, st.binary(min_size=16, max_size=16)), max_size=5).map(tuple)
 BACKUPS = st.builds(Backup, MOMENTS, st.binary(min_size=8, max_size=8), KEYS)
 CHANNELS = st.sampled_from(ALL_CHANNELS)
 CONFIGURATIONS = st.builds(
@@ -62,7 +62,7 @@ def command(name: str, params: dict[str, Any]) -> bytes:
 COMMANDS: list[tuple[str, dict[str, Any], str]] = [
     (
         "CCS03",
-        {"device_log_to_restore": Backup(None, bytes(7) + b"\x40", ((ESME, b"K" * 16),))},
+        {"device_log_to_restore": Backup(None, bytes(7) + b"\x40", (HashedKey(ESME, b"K" * 16),))},
         "D9 20001267 00 01 03 0068 00001E0300FF 05 01 02 02 09 08 0000000000000040 01 01 02 02 09 08 00DB1234567890A0"
         "09 10" + "4B" * 16,
     ),
@@ -234,7 +234,9 @@ def test_whatever_comes_is_read_or_refused(name: str, junk: bytes, at: int) -> N
     good = {
         "DBCH03": {"sub_ghz_configuration": Configuration((Channel(29, 30),), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)},
         "CCS06": {"device_log": (LoggedDevice(ESME, 0, (0, 0, 0), (0, 0, 0), AT, 1, 2, 3, 4, 5),)},
-        "CCS07": dict.fromkeys(("device_log", "previous_device_log"), Backup(AT, bytes(8), ((ESME, bytes(16)),))),
+        "CCS07": dict.fromkeys(
+            ("device_log", "previous_device_log"), Backup(AT, bytes(8), (HashedKey(ESME, bytes(16)),))
+        ),
     }[name]
     content = use_case(name).encode_response(good, originator_counter=COUNTER)
     for broken in (content[:at] + junk, content[:at] + junk + content[at + len(junk) :], junk):
