@@ -18,10 +18,10 @@ from bench.gbcs.sub_ghz import ALL_CHANNELS, Channel, Configuration
 from bench.parties import DeviceType, Dut
 from drivers.emulated.duty_cycle import DutyCycle
 from drivers.emulated.functions.sub_ghz import CRITICAL, DEAF_DBM, LIMITED, NORMAL, REGULATED, SubGhz
-from drivers.emulated.memory import dumps, loads
 from drivers.emulated.transforms.hub import configuration_of, params_of
 from tests.emulated.cells import PPMID
 from tests.emulated.firmware_worlds import update
+from tests.emulated.test_memory import again
 from tests.emulated.worlds import CHF, ESME, GSME, Small, small_world
 
 CODE = "0123456789ABCDEF0123456789ABCDEF"
@@ -301,19 +301,30 @@ def test_the_air_time_of_the_last_hour() -> None:
 
 
 async def test_the_radio_is_remembered() -> None:
-    with dual_band("sub-ghz-unreachable@1min") as (small, radio):
+    world = {"gsme_wake": "600 s", "dual_band": {"devices": ["gsme"]}}
+    image = bytes(300_000)
+    with dual_band() as (small, radio):
         assert (await small.ask("GS", "6.28", CHF, settings(gsme_curfew=99))).ok
-        assert small.send("GS", "7.4", GSME).response_code == "I99"
-        await asyncio.sleep(700)
-        assert radio.duty_cycle > 0
-        await asyncio.sleep(100)
-        saved = loads(dumps(small.world.save()))["functions"]["chf"]["SubGhz"]
-        assert saved["configuration"].gsme_curfew_min == 99
-        assert set(saved["lost"]) == {GSME}
-        again = SubGhz(small.world.hub.chf)
-        again.load(saved)
-        assert again.duty_cycle == radio.duty_cycle
-        assert again.log == radio.log
+        assert small.send("GS", "11.1", params=update(GSME, firmware_image=image)).response_code == "I99"
+        await asyncio.sleep(500)
+        assert 0 < radio.transfers[GSME].sent < len(image)
+        jammed = radio.channel
+        radio.interfere()
+        assert small.world.gsme is not None
+        small.world.gsme.integrity(0)
+        other = again(small, world=world)
+        later = other.world.hub.chf.function(SubGhz)
+        assert later.configuration.gsme_curfew_min == 99
+        assert (later.channel, later.log, later.lost) == (jammed, radio.log, radio.lost)
+        assert later.duty_cycle == radio.duty_cycle > 0
+        assert later.transfers[GSME].sent == radio.transfers[GSME].sent
+        await asyncio.sleep(4 * 3600)
+        # It was missed, searched on another channel, and has got its image; and what it had to say has come.
+        assert later.channel != jammed
+        assert [code for code in codes(other) if code != 0x8F28] == [0x8F27, 0x8F26]
+        assert {"0x81A0", "0x8F72"} <= set(other.codes())
+        assert (await other.ask("GS", "7.4", GSME, within_s=700)).ok
+        other.world.close()
 
 
 def test_a_rig_names_devices_that_are_there() -> None:

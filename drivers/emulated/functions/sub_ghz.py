@@ -271,7 +271,7 @@ class SubGhz(Function):
 
     def _go_on(self, eui: Eui64) -> None:
         transfer = self.transfers[eui]
-        if transfer.suspended or self.state >= CRITICAL or not self._device(eui).powered:
+        if transfer.suspended or eui in self.lost or self.state >= CRITICAL or not self._device(eui).powered:
             return
         octets = min(self._image_bytes(), len(transfer.image) - transfer.sent)
         if octets > 0:
@@ -390,7 +390,7 @@ class SubGhz(Function):
         reasons = {
             "duty cycle too high": self.state != NORMAL,
             "joining permitted": self._han.window_open,
-            "GSME image under way": bool(self.transfers),
+            "GSME image under way": any(eui not in self.lost for eui in self.transfers),
             "too many commands today": by_command and len(self._within(self.asked, _DAY)) >= _MOST_COMMANDS_A_DAY,
             "too many scans today": len(self._within(self.scans, _DAY)) >= _MOST_SCANS_A_DAY,
             "too many scans this week": len(self._within(self.scans, _WEEK)) >= _MOST_SCANS_A_WEEK,
