@@ -335,3 +335,12 @@ def test_a_rig_names_devices_that_are_there() -> None:
     with pytest.raises(UsageError, match="there is no device under test 'gasmeter'") as wrong:
         asyncio.run(begin())
     assert "world.dual_band.devices" in str(wrong.value)
+
+
+def test_a_single_band_hub_has_no_faults_of_that_radio() -> None:
+    async def begin() -> None:
+        with small_world("sub-ghz-interference"):
+            pass
+
+    with pytest.raises(UsageError, match="cannot have the fault sub-ghz-interference"):
+        asyncio.run(begin())

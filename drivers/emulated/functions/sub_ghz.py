@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
-from bench.errors import CodecError
+from bench.errors import CodecError, UsageError
 from bench.eui import Eui64
 from bench.gbcs import sub_ghz
 from bench.gbcs.hub_use_cases import channel_entry
@@ -50,6 +50,7 @@ _IMAGE_BYTES_PER_S = 1000.0
 _PACED = 0.9
 """After the duty cycle was limited once, an image takes no more than this part of what there is."""
 _SOON_S = 0.5
+_FAULTS = ("sub-ghz-interference", "sub-ghz-unreachable")
 
 _DEFAULT = Configuration(ALL_CHANNELS, 150, 220, 3, 120, 10, 10, 5000, 100, 120, 5000, 5000)
 
@@ -145,6 +146,13 @@ class SubGhz(Function):
 
     def start(self) -> None:
         """Form the network on the quietest channel, or go on; and let what is to go wrong go wrong."""
+        faults = [name for name in _FAULTS if self.world.faults.find(name)]
+        if self.spec is None and faults:
+            raise UsageError(
+                f"a single band Comms Hub cannot have the fault {faults[0]}",
+                where="emulation",
+                next_step="Give the rig a dual band one: emulation.world.dual_band: {devices: [gsme]}",
+            )
         if self.spec is None:
             return
         self._han.admits = self._admits
