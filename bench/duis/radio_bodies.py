@@ -53,32 +53,31 @@ def _one_channel(tag: str, last: int) -> Group:
     return Group(tag, (Choice(branches),), nests=True)
 
 
-_SCAN_TRIGGER = Leaf(
-    "ScanTrigger",
-    v.one_of(
-        "RemotePartyCommand",
-        "GSMERequest",
-        "GSMEMissedItsCurfew",
-        "GSMEMissingForTheLastDay",
-        "CHDetectedMessageFailureProblems",
-        "CHDetectedMessageRetryProblems",
-        "SubGHzNon-GSMEDeviceRequest",
-        "SMHANFormation",
-    ),
+SCAN_TRIGGERS = (
+    "RemotePartyCommand",
+    "GSMERequest",
+    "GSMEMissedItsCurfew",
+    "GSMEMissingForTheLastDay",
+    "CHDetectedMessageFailureProblems",
+    "CHDetectedMessageRetryProblems",
+    "SubGHzNon-GSMEDeviceRequest",
+    "SMHANFormation",
 )
-_OUTCOME = Leaf(
-    "StatusCode",
-    v.one_of(
-        "ScanRequestAccepted",
-        "HHTConnected",
-        "DutyCycleUsageIsTooHigh",
-        "JoiningIsCurrentlyPermitted",
-        "GSMEOTADistributionUnderway",
-        "TooManyScansToday",
-        "TooManyCommandsToday",
-        "TooManyScansThisWeek",
-    ),
+"""Why a hub scans."""
+SCAN_OUTCOMES = (
+    "ScanRequestAccepted",
+    "HHTConnected",
+    "DutyCycleUsageIsTooHigh",
+    "JoiningIsCurrentlyPermitted",
+    "GSMEOTADistributionUnderway",
+    "TooManyScansToday",
+    "TooManyCommandsToday",
+    "TooManyScansThisWeek",
 )
+"""What a hub makes of a request to scan."""
+
+_SCAN_TRIGGER = Leaf("ScanTrigger", v.one_of(*SCAN_TRIGGERS))
+_OUTCOME = Leaf("StatusCode", v.one_of(*SCAN_OUTCOMES))
 _OPERATING_CHANNEL = Group(
     "OperatingSubGHzChannel",
     (

@@ -78,11 +78,7 @@ class RestoreGpfLog(UseCase):
 
     def decode_command(self, content: bytes) -> dict[str, Any]:
         """Read the devices."""
-        cursor = Cursor(content)
-        body = cursor.sequence("restore command")
-        cursor.finish("the restore command")
-        rows, found = body.sequence("joined devices"), []
-        body.finish("the restore command")
+        rows, found = _rows(content, "restore command"), []
         while rows.next_tag is not None:
             found.append(_read_entry(rows))
         return {"joined_devices": tuple(found)}
@@ -98,11 +94,7 @@ class RestoreGpfLog(UseCase):
 
     def decode_response(self, content: bytes) -> Response:
         """Read the results; it is a success if one of them is, or if there are none."""
-        cursor = Cursor(content)
-        body = cursor.sequence("restore response")
-        cursor.finish("the restore response")
-        rows, found = body.sequence("results"), []
-        body.finish("the restore response")
+        rows, found = _rows(content, "restore response"), []
         while rows.next_tag is not None:
             row = rows.sequence("result")
             eui, kind = _read_entry(row)
@@ -111,6 +103,16 @@ class RestoreGpfLog(UseCase):
         done = sum(result == 0 for _, _, result in found)
         ok = bool(done) or not found
         return Response(ok, {"results": tuple(found)}, f"{done} of {len(found)} devices")
+
+
+def _rows(content: bytes, what: str) -> Cursor:
+    """The sequence in the sequence that a message is."""
+    cursor = Cursor(content)
+    body = cursor.sequence(what)
+    cursor.finish(f"the {what}")
+    rows = body.sequence("devices")
+    body.finish(f"the {what}")
+    return rows
 
 
 def _entry(joined: Joined) -> bytes:

@@ -198,7 +198,7 @@ class CommsHub:
         if takers and device.dut.type in _TOLD_OF:
             self._tell_transfer(target, version, TRANSFERRED, "success")
         if takers and self._radio.serves(target):
-            self._radio.distribute(target, image, version)
+            self._radio.air.distribute(target, image, version)
             return True
         for taker in takers:
             taker.receive(image, version)

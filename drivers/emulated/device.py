@@ -237,6 +237,10 @@ class EmulatedDevice(ABC):
         """What a response says beside "no", where its use case needs that."""
         return next((said for each in self.functions if (said := each.refusal(use_case, params))), {})
 
+    def neighbour(self, eui: Eui64) -> EmulatedDevice | None:
+        """The other device of this EUI-64, if there is one in the world."""
+        return next((each for each in self.neighbours if each.eui == eui), None)
+
     def next_awake_s(self, from_s: float) -> float:
         """The next moment, not before `from_s`, at which it takes messages; at once unless it sleeps."""
         return from_s

@@ -17,7 +17,8 @@ from bench.gbcs.hub_use_cases import read_channel_entry
 from bench.gbcs.sub_ghz import ALL_CHANNELS, Channel, Configuration
 from bench.parties import DeviceType, Dut
 from drivers.emulated.duty_cycle import DutyCycle
-from drivers.emulated.functions.sub_ghz import CRITICAL, DEAF_DBM, LIMITED, NORMAL, REGULATED, SubGhz
+from drivers.emulated.functions.air_time import CRITICAL, LIMITED, NORMAL, REGULATED
+from drivers.emulated.functions.sub_ghz import DEAF_DBM, SubGhz
 from drivers.emulated.transforms.hub import configuration_of, params_of
 from tests.emulated.cells import PPMID
 from tests.emulated.firmware_worlds import update
@@ -233,11 +234,11 @@ async def test_an_image_limits_the_duty_cycle_is_suspended_and_arrives_all_the_s
     with dual_band() as (small, radio):
         assert small.send("GS", "11.1", params=update(GSME, firmware_image=image)).response_code == "I99"
         await asyncio.sleep(1800)
-        assert radio.state == LIMITED
+        assert radio.air.state == LIMITED
         code, body = told(small)[0]
         assert (code, body["limited_duty_cycle_action_taken"]) == (0x8F20, {"device_id_to_suspend": GSME})
         assert body["gbcs_hexadecimal_message_code"] == b"\x01\x10"
-        assert radio.transfers[GSME].suspended
+        assert radio.air.transfers[GSME].suspended
         assert (await small.ask("IS", "6.29", CHF)).ok
         await asyncio.sleep(100)
         outcome = told(small)[-1][1]["sub_ghz_channel_scan_request_assessment_outcome"]
@@ -246,7 +247,7 @@ async def test_an_image_limits_the_duty_cycle_is_suspended_and_arrives_all_the_s
         await asyncio.sleep(2 * 3600)
         assert "0x8F72" in small.codes()
         assert codes(small) == [0x8F20, 0x8F28, 0x8F21]
-        assert radio.state == NORMAL
+        assert radio.air.state == NORMAL
 
 
 async def test_beyond_critical_messages_are_discarded_and_beyond_regulated_all_of_them() -> None:
@@ -261,10 +262,10 @@ async def test_beyond_critical_messages_are_discarded_and_beyond_regulated_all_o
             discarded = body["message_discarded_due_to_duty_cycle_management"]
             assert (code, discarded) == (0x8F2C, {"request_id": last.request_id, "cra_flag": "Command"})
 
-        while radio.state < CRITICAL:
+        while radio.air.state < CRITICAL:
             assert (await small.ask("GS", "7.4", GSME)).ok
         await is_discarded()
-        while radio.state < REGULATED:
+        while radio.air.state < REGULATED:
             assert (await small.ask("GS", "7.2", GSME)).ok
         await is_discarded()
         await asyncio.sleep(20)
@@ -307,7 +308,7 @@ async def test_the_radio_is_remembered() -> None:
         assert (await small.ask("GS", "6.28", CHF, settings(gsme_curfew=99))).ok
         assert small.send("GS", "11.1", params=update(GSME, firmware_image=image)).response_code == "I99"
         await asyncio.sleep(500)
-        assert 0 < radio.transfers[GSME].sent < len(image)
+        assert 0 < radio.air.transfers[GSME].sent < len(image)
         jammed = radio.channel
         radio.interfere()
         assert small.world.gsme is not None
@@ -316,8 +317,8 @@ async def test_the_radio_is_remembered() -> None:
         later = other.world.hub.chf.function(SubGhz)
         assert later.configuration.gsme_curfew_min == 99
         assert (later.channel, later.log, later.lost) == (jammed, radio.log, radio.lost)
-        assert later.duty_cycle == radio.duty_cycle > 0
-        assert later.transfers[GSME].sent == radio.transfers[GSME].sent
+        assert later.air.duty_cycle == radio.air.duty_cycle > 0
+        assert later.air.transfers[GSME].sent == radio.air.transfers[GSME].sent
         await asyncio.sleep(4 * 3600)
         # It was missed, searched on another channel, and has got its image; and what it had to say has come.
         assert later.channel != jammed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.duis.radio_bodies import SCAN_OUTCOMES, SCAN_TRIGGERS
 from bench.errors import CodecError
 from bench.gbcs import sub_ghz
 from bench.gbcs.alerts import Alert
@@ -13,38 +14,8 @@ from drivers.emulated.dcc_inventory import COMMISSIONED, Entry
 from drivers.emulated.dcc_parts.base import Part
 from drivers.emulated.transforms.hub import channel_params, params_of
 
-_TRIGGERS = dict(
-    zip(
-        sub_ghz.TRIGGERS.values(),
-        (
-            "RemotePartyCommand",
-            "GSMERequest",
-            "GSMEMissedItsCurfew",
-            "GSMEMissingForTheLastDay",
-            "CHDetectedMessageFailureProblems",
-            "CHDetectedMessageRetryProblems",
-            "SubGHzNon-GSMEDeviceRequest",
-            "SMHANFormation",
-        ),
-        strict=True,
-    )
-)
-_OUTCOMES = dict(
-    zip(
-        sub_ghz.OUTCOMES.values(),
-        (
-            "ScanRequestAccepted",
-            "HHTConnected",
-            "DutyCycleUsageIsTooHigh",
-            "JoiningIsCurrentlyPermitted",
-            "GSMEOTADistributionUnderway",
-            "TooManyScansToday",
-            "TooManyCommandsToday",
-            "TooManyScansThisWeek",
-        ),
-        strict=True,
-    )
-)
+_TRIGGERS = dict(zip(sub_ghz.TRIGGERS.values(), SCAN_TRIGGERS, strict=True))
+_OUTCOMES = dict(zip(sub_ghz.OUTCOMES.values(), SCAN_OUTCOMES, strict=True))
 
 
 class DualBandAlerts(Part):

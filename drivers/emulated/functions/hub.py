@@ -10,6 +10,7 @@ from bench.gbcs.join_use_cases import NOT_RESTORED
 from bench.parties import DeviceType
 from drivers.emulated.commands import Action, Refused, Values
 from drivers.emulated.device import EmulatedDevice, from_utc_ns
+from drivers.emulated.functions.air_time import AirTime
 from drivers.emulated.functions.base import Function
 from drivers.emulated.functions.joins import FUNCTIONS as JOINS
 from drivers.emulated.functions.joins import Joins
@@ -118,7 +119,7 @@ class GpfLog(Function):
 
 FUNCTIONS: Mapping[DeviceType, tuple[type[Function], ...]] = {
     **JOINS,
-    DeviceType.CHF: (DeviceLog, SubGhz),
+    DeviceType.CHF: (DeviceLog, AirTime, SubGhz),
     DeviceType.GPF: (*JOINS[DeviceType.GPF], GpfLog),
 }
 """By type of device."""

@@ -63,7 +63,7 @@ class Joins(Function):
 
     def join(self, other: Eui64, kind: str) -> bool:
         """Hold keys for another device from now on; False if there is none of that name and type."""
-        found = next((each for each in self.device.neighbours if each.eui == other), None)
+        found = self.device.neighbour(other)
         if found is None or found.dut.type != kind:
             return False
         self.partners[other] = kind

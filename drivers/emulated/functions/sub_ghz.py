@@ -1,4 +1,4 @@
-"""The sub-GHz radio of a dual band Comms Hub: channel, noise, duty cycle, and what the hub tells of them.
+"""The sub-GHz radio of a dual band Comms Hub: channel, noise, who is in touch, and what the hub tells of them.
 
 GBCS and the schema of DUIS name thresholds, triggers and outcomes; how a hub measures, and how often it may do what, no
 public source says. Those figures are here, as constants, and in `DualBandSpec`.
@@ -7,7 +7,6 @@ public source says. Those figures are here, as constants, and in `DualBandSpec`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
@@ -16,26 +15,14 @@ from bench.errors import CodecError, UsageError
 from bench.eui import Eui64
 from bench.gbcs import sub_ghz
 from bench.gbcs.hub_use_cases import channel_entry
-from bench.gbcs.message import Message
-from bench.gbcs.sub_ghz import ALL_CHANNELS, Channel, Configuration, Discarded
-from bench.gbcs.use_cases import use_case_for
+from bench.gbcs.sub_ghz import ALL_CHANNELS, Channel, Configuration
 from bench.parties import DeviceType
 from drivers.emulated.commands import Action, Refused, Values
 from drivers.emulated.device import EmulatedDevice, from_utc_ns
-from drivers.emulated.duty_cycle import DutyCycle
+from drivers.emulated.functions.air_time import NORMAL, AirTime
 from drivers.emulated.functions.base import Function
-from drivers.emulated.functions.firmware import Firmware
 from drivers.emulated.hub_functions import Chf
 from drivers.emulated.identities import RemotePartyRole
-from drivers.emulated.schedule import Timer
-
-CRITICAL_REGULATED = 250
-"""Duty cycle from which on the hub may not send at all, hundredths of a percent: the one threshold that nobody sets."""
-
-NORMAL, LIMITED, CRITICAL, REGULATED = range(4)
-"""How far the duty cycle has risen."""
-_RISING = {LIMITED: sub_ghz.LIMITED, CRITICAL: sub_ghz.CRITICAL, REGULATED: sub_ghz.REGULATED}
-_FALLING = {NORMAL: sub_ghz.NOT_LIMITED, LIMITED: sub_ghz.NOT_CRITICAL, CRITICAL: sub_ghz.NOT_REGULATED}
 
 DEAF_DBM = -60
 """With more noise than this on its channel, nobody understands the hub."""
@@ -45,31 +32,10 @@ _LOG_LENGTH = 100
 _MOST_COMMANDS_A_DAY, _MOST_SCANS_A_DAY, _MOST_SCANS_A_WEEK = 1, 3, 7
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 _SEARCHES, _SEARCH_EVERY_S = 3, 3600.0
-_TICK_S = 60.0
-_IMAGE_BYTES_PER_S = 1000.0
-_PACED = 0.9
-"""After the duty cycle was limited once, an image takes no more than this part of what there is."""
 _SOON_S = 0.5
 _FAULTS = ("sub-ghz-interference", "sub-ghz-unreachable")
 
 _DEFAULT = Configuration(ALL_CHANNELS, 150, 220, 3, 120, 10, 10, 5000, 100, 120, 5000, 5000)
-
-
-@dataclass(slots=True)
-class Transfer:
-    """An image on its way to a device over this radio.
-
-    Attributes:
-        image: the whole of it.
-        version: its version.
-        sent: bytes that are there already.
-        suspended: the hub has told its device to wait.
-    """
-
-    image: bytes
-    version: str
-    sent: int = 0
-    suspended: bool = False
 
 
 class SubGhz(Function):
@@ -79,23 +45,21 @@ class SubGhz(Function):
         configuration: as 6.28 set it last.
         channel: in use.
         log: times and entries of changes of the channel.
-        state: `NORMAL` to `REGULATED`.
         noise: dBm by channel where it is not the usual one.
         out_of_range: devices of this band that the hub cannot reach, wherever it sends.
         lost: since when the hub misses each device.
         asked: when 6.29 came within the last week.
         scans: when it scanned, likewise.
         changes: when it changed the channel, likewise.
-        transfers: images on their way, by device.
-        air: what it has sent, as `DutyCycle` has it.
+        air: its air time.
         counted: since when it counts messages to judge its channel, how many, and how many of them failed.
         turned_away: devices that have been told of once because there was no room for them.
         on_touch: called when nobody is out of touch any more.
     """
 
     remembers: ClassVar[tuple[str, ...]] = (
-        *("configuration", "channel", "log", "state", "noise", "out_of_range", "lost", "asked", "scans", "changes"),
-        *("transfers", "air", "counted", "turned_away"),
+        *("configuration", "channel", "log", "noise", "out_of_range", "lost", "asked", "scans", "changes"),
+        *("counted", "turned_away"),
     )
 
     def __init__(self, device: EmulatedDevice) -> None:
@@ -103,7 +67,6 @@ class SubGhz(Function):
         assert isinstance(device, Chf)
         self._han, self.spec = device.han, device.world.spec.dual_band
         self.configuration = _DEFAULT
-        self.state = NORMAL
         self.noise: dict[Channel, int] = {}
         self.channel = min(ALL_CHANNELS, key=self._noise_on)
         self.log: tuple[tuple[datetime, bytes], ...] = ()
@@ -112,13 +75,12 @@ class SubGhz(Function):
         self.asked: tuple[datetime, ...] = ()
         self.scans: tuple[datetime, ...] = ()
         self.changes: tuple[datetime, ...] = ()
-        self.transfers: dict[Eui64, Transfer] = {}
         self.turned_away: tuple[Eui64, ...] = ()
         self.counted: tuple[datetime | None, int, int] = None, 0, 0
-        self.air: tuple[Any, ...] = ()
-        self._duty = DutyCycle()
-        self._ticking: Timer | None = None
-        self._paced = False
+        self.air = device.function(AirTime)
+        self.air.thresholds = self._thresholds
+        self.air.reaches, self.air.misses = self.in_touch, lambda eui: eui in self.lost
+        self.air.say = lambda code, values: self._say(code, **values)
         self.on_touch: Callable[[], None] = lambda: None
 
     @property
@@ -133,16 +95,6 @@ class SubGhz(Function):
             "DBCH04": self._configure,
             "DBCH05": self._asked_to_scan,
         }
-
-    def save(self) -> dict[str, Any]:
-        """What it remembers."""
-        self.air = self._duty.sent
-        return super().save()
-
-    def load(self, saved: Mapping[str, Any]) -> None:
-        """Remember what an earlier life saved."""
-        super().load(saved)
-        self._duty = DutyCycle(self.air)
 
     def start(self) -> None:
         """Form the network on the quietest channel, or go on; and let what is to go wrong go wrong."""
@@ -159,9 +111,9 @@ class SubGhz(Function):
         self._han.overheard = lambda eui: not self.serves(eui)
         if not self.log:
             self._note_channel(self.channel, "SMHAN formation")
-        for eui in self.lost:
-            self._miss(eui, self.lost[eui])
-        self._tick_later()
+        for device in self.device.neighbours:
+            if device.eui in self.lost:
+                self._miss(device, self.lost[device.eui])
         for fault in self.world.faults.all("sub-ghz-interference"):
             self.world.schedule.after(fault.delay_s, self.interfere)
         for fault in self.world.faults.all("sub-ghz-unreachable"):
@@ -186,21 +138,11 @@ class SubGhz(Function):
         return self._noise_on(self.channel) <= DEAF_DBM and eui not in self.out_of_range
 
     def send(self, device: EmulatedDevice, raw: bytes) -> bool:
-        """Send a command to a device of any band; false if it did not get it.
-
-        Above the limited-critical threshold only what a User has signed is sent, and above the critical-regulated one
-        nothing; the hub tells of each message that it discards for that.
-        """
+        """Send a command to a device of any band; false if it did not get it."""
         if not self.serves(device.eui):
             return True
-        message = Message.parse(raw)
-        use_case = use_case_for(message.message_code)
-        signed = use_case is not None and use_case.critical
-        if self.state == REGULATED or (self.state == CRITICAL and not signed):
-            parties = message.originator, message.recipient, message.cra
-            self._say(sub_ghz.DISCARDED, message=Discarded(*parties, message.originator_counter))
+        if not self.air.send(device.eui, raw):
             return False
-        self._use_air(device.eui, len(raw))
         arrived = self.in_touch(device.eui)
         self._count(arrived=arrived)
         return arrived
@@ -217,91 +159,8 @@ class SubGhz(Function):
             self._say(sub_ghz.FULL, device=eui)
         return False
 
-    # Duty cycle
-
-    @property
-    def duty_cycle(self) -> float:
-        """The share of the last hour in which the hub has sent, percent."""
-        return self._duty.percent(self.now)
-
-    def _threshold(self, state: int) -> float:
-        """The duty cycle from which on a state holds, percent."""
-        configured = self.configuration.normal_limited_threshold, self.configuration.limited_critical_threshold
-        return (0, *configured, CRITICAL_REGULATED)[state] / 100.0
-
-    def _use_air(self, eui: Eui64, octets: int) -> None:
-        assert self.spec is not None
-        self._duty.add(self.now, eui, octets * 8 * self.spec.overhead / self.spec.bit_rate)
-        self._settle()
-        self._tick_later()
-
-    def _settle(self) -> None:
-        """Come to the state that belongs to the duty cycle, and tell of every threshold on the way."""
-        percent = self.duty_cycle
-        state = max(each for each in (NORMAL, LIMITED, CRITICAL, REGULATED) if percent >= self._threshold(each))
-        while self.state < state:
-            self.state += 1
-            busiest = self._suspend() if self.state == LIMITED else None
-            self._say(_RISING[self.state], **({"device": busiest} if busiest is not None else {}))
-        while self.state > state:
-            self.state -= 1
-            self._say(_FALLING[self.state])
-        if self.state == NORMAL:
-            for transfer in self.transfers.values():
-                transfer.suspended = False
-
-    def _suspend(self) -> Eui64 | None:
-        """Let the device wait that takes most of the air time."""
-        self._paced = True
-        busiest = self._duty.busiest()
-        if busiest in self.transfers:
-            self.transfers[busiest].suspended = True
-        return busiest
-
-    def _tick_later(self) -> None:
-        busy = self.transfers or self._duty.sent or self.state != NORMAL
-        if busy and (self._ticking is None or not self._ticking.pending):
-            self._ticking = self.world.schedule.after(_TICK_S, self._tick)
-
-    def _tick(self) -> None:
-        """A minute has gone by: what is older than an hour counts no more, and images go on."""
-        self._settle()
-        for eui in tuple(self.transfers):
-            self._go_on(eui)
-        self._tick_later()
-
-    # Images
-
-    def distribute(self, eui: Eui64, image: bytes, version: str) -> None:
-        """Begin to pass an image on; it arrives as soon as noise and duty cycle let it."""
-        self.transfers[eui] = Transfer(image, version)
-        self._tick_later()
-
-    def _go_on(self, eui: Eui64) -> None:
-        transfer = self.transfers[eui]
-        if transfer.suspended or eui in self.lost or self.state >= CRITICAL or not self._device(eui).powered:
-            return
-        octets = min(self._image_bytes(), len(transfer.image) - transfer.sent)
-        if octets > 0:
-            self._use_air(eui, octets)
-            transfer.sent += octets if self.in_touch(eui) else 0
-        if transfer.sent >= len(transfer.image):
-            del self.transfers[eui]
-            for function in self._device(eui).functions:
-                if isinstance(function, Firmware):
-                    function.receive(transfer.image, transfer.version)
-
-    def _image_bytes(self) -> int:
-        """How much of an image may be sent in the next minute."""
-        assert self.spec is not None
-        most = int(_IMAGE_BYTES_PER_S * _TICK_S)
-        if not self._paced:
-            return most
-        left_s = max(0.0, _PACED * self._threshold(LIMITED) - self.duty_cycle) * 36.0
-        return min(most, int(left_s * self.spec.bit_rate / 8 / self.spec.overhead))
-
-    def _device(self, eui: Eui64) -> EmulatedDevice:
-        return next(each for each in self.device.neighbours if each.eui == eui)
+    def _thresholds(self) -> tuple[int, int]:
+        return self.configuration.normal_limited_threshold, self.configuration.limited_critical_threshold
 
     # Noise and channel
 
@@ -333,15 +192,16 @@ class SubGhz(Function):
                 self.lost.pop(device.eui, None)
             elif device.eui not in self.lost and device.dut.type is DeviceType.GSME:
                 self.lost[device.eui] = self.now
-                self._miss(device.eui, self.now)
+                self._miss(device, self.now)
         if not self.lost:
             self.on_touch()
 
-    def _miss(self, eui: Eui64, since: datetime) -> None:
+    def _miss(self, device: EmulatedDevice, since: datetime) -> None:
         """Wait for a GSME that should wake, and look for it if it does not come."""
+        eui = device.eui
         gone_s = (self.now - since).total_seconds()
         schedule = self.world.schedule
-        wakes_s = self._device(eui).next_awake_s(schedule.now_s - gone_s)
+        wakes_s = device.next_awake_s(schedule.now_s - gone_s)
         curfew_s = wakes_s + self.configuration.gsme_curfew_min * 60.0
 
         def look(number: int) -> None:
@@ -396,9 +256,9 @@ class SubGhz(Function):
     def _assess(self, trigger: str) -> str:
         by_command = trigger == sub_ghz.TRIGGERS[0]
         reasons = {
-            "duty cycle too high": self.state != NORMAL,
+            "duty cycle too high": self.air.state != NORMAL,
             "joining permitted": self._han.window_open,
-            "GSME image under way": any(eui not in self.lost for eui in self.transfers),
+            "GSME image under way": any(eui not in self.lost for eui in self.air.transfers),
             "too many commands today": by_command and len(self._within(self.asked, _DAY)) >= _MOST_COMMANDS_A_DAY,
             "too many scans today": len(self._within(self.scans, _DAY)) >= _MOST_SCANS_A_DAY,
             "too many scans this week": len(self._within(self.scans, _WEEK)) >= _MOST_SCANS_A_WEEK,
@@ -445,7 +305,7 @@ class SubGhz(Function):
             raise Refused("no channel, or thresholds out of order")
         self.configuration = wanted
         self._soon(lambda: self._say(sub_ghz.CONFIGURED, configuration=wanted))
-        self._soon(self._settle)
+        self._soon(self.air.settle)
         if self.channel not in wanted.channels:
             self._soon(lambda: self._scanned(sub_ghz.TRIGGERS[0]))
         return {}
