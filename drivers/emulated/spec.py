@@ -78,6 +78,22 @@ class DualBandSpec(DriverConfig):
     scan: SecondsField = Field(default=60.0, gt=0)
 
 
+class PriceSpec(DriverConfig):
+    """What energy costs where no tariff was set, in thousandths of pence.
+
+    Attributes:
+        electricity: of a kWh.
+        gas: of a kWh.
+        electricity_standing: the standing charge of a day.
+        gas_standing: likewise.
+    """
+
+    electricity: int = Field(default=25_000, ge=0)
+    gas: int = Field(default=6_000, ge=0)
+    electricity_standing: int = Field(default=50_000, ge=0)
+    gas_standing: int = Field(default=30_000, ge=0)
+
+
 class WorldSpec(DriverConfig):
     """Physics and timing of the emulated world. No source fixes these values: they are plausible, and can be set.
 
@@ -103,6 +119,7 @@ class WorldSpec(DriverConfig):
         retry_for: how long it tries.
         throttle: what it does about storms of alerts.
         dual_band: the hub's second radio; without it the hub is a single band one.
+        prices: what energy costs where no tariff was set.
     """
 
     nominal: VoltsField = 230.0
@@ -125,6 +142,7 @@ class WorldSpec(DriverConfig):
     retry_for: SecondsField = 120.0
     throttle: ThrottleSpec = ThrottleSpec()
     dual_band: DualBandSpec | None = None
+    prices: PriceSpec = PriceSpec()
 
     @model_validator(mode="after")
     def _outage_event_is_late_enough(self) -> WorldSpec:
