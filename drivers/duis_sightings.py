@@ -279,7 +279,7 @@ class Sightings:
 
     def record_gbcs(self, direction: str, payload: bytes) -> None:
         """Put the bytes of a GBCS message on the stream."""
-        hexadecimal = self._redactor.text(payload.hex())
+        hexadecimal = self._redactor.gbcs(payload)
         self._context.emit("wire", {"direction": direction, "hex": hexadecimal, "channel": "gbcs"})
 
     def _gbcs(self, payload: bytes, what: str) -> Message | None:

@@ -18,14 +18,16 @@ from bench.duis.signatures import certificate_eui, verify
 from bench.errors import CodecError
 from bench.eui import Eui64
 from bench.gbcs import alerts, crypto
+from bench.gbcs.hub_use_cases import Backup
 from bench.gbcs.message import Cra, Framing, Message
 from bench.gbcs.use_cases import Sender
-from bench.parties import DeviceType, User
+from bench.parties import DeviceType, KeyUse, User
 from drivers.emulated.comms_hub import CommsHub
 from drivers.emulated.dcc_delivery import Delivery, Order, date_of
 from drivers.emulated.dcc_inventory import COMMISSIONED, INSTALLED, PENDING, WHITELISTED, Entry, Inventory
 from drivers.emulated.dcc_mail import BrokerKeys, Mail, header
 from drivers.emulated.dcc_parts.base import Part, Service
+from drivers.emulated.dcc_parts.device_logs import DeviceLogs
 from drivers.emulated.dcc_parts.installation import LOG_REQUEST, LOG_RESULT
 from drivers.emulated.dcc_parts.registry import PARTS
 from drivers.emulated.dcc_parts.smets1 import Smets1
@@ -252,11 +254,25 @@ class Dcc:
         about = request.params.get("device_id") or request.params.get("other_device_id")
         other = self.inventory.find(about) if about is not None else None
         delivery_s = self.world.spec.device_timeout
-        wanted = Wanted(request, target.type, other.type if other else None, user.role, self.mail.now, delivery_s)
+        wanted = Wanted(
+            request,
+            target.type,
+            other.type if other else None,
+            user.role,
+            self.mail.now,
+            delivery_s,
+            self._certificate(other) if other is not None else None,
+            self.part(DeviceLogs).restorable(request.params),
+        )
         command = transform(wanted)
         known = user.eui in (self._serves(target, "supplier"), self._serves(target, "operator"))
         message = self._message(request, command, known=known)
         return Order(request, command.use_case, message, command.instructions, schedule)
+
+    def _certificate(self, entry: Entry) -> bytes:
+        """The certificate of a device for key agreement, from the SMKI repository."""
+        pair = self.world.identities.device(entry.eui, KeyUse.KEY_AGREEMENT)
+        return pair.certificate.public_bytes(serialization.Encoding.DER)
 
     def _signed_pre_command(self, request: Request, user: User) -> Order | None:
         """The command behind a signed pre-command, if it is what was transformed and the User signed it."""
@@ -319,6 +335,10 @@ class Dcc:
         entry = self.inventory.find(device)
         if entry is not None and entry.status in (PENDING, WHITELISTED):
             entry.status = INSTALLED
+
+    def log_changed(self, hub: Eui64, backup: Backup) -> None:
+        """A hub has handed over its device log, as it is now."""
+        self.part(DeviceLogs).keep(hub, backup)
 
     def power_outage(self, hub: Eui64, start: datetime) -> None:
         """The hub's supply is gone: AD1 to the network operator of every meter around it."""

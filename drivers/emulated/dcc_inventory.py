@@ -43,6 +43,7 @@ class Entry:
         commissioned: when it was.
         hub: the Comms Hub on whose HAN it is, or is to be; a CHF's is itself.
         smets1: it is SMETS1 equipment.
+        dual_band: it is a CHF with a sub-GHz radio.
     """
 
     eui: Eui64
@@ -57,6 +58,7 @@ class Entry:
     commissioned: datetime | None = None
     hub: Eui64 | None = None
     smets1: bool = False
+    dual_band: bool = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Change it, and where the inventory finds it."""
@@ -83,8 +85,13 @@ class Inventory:
     _found: dict[tuple[str, Any], dict[Eui64, Entry]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, duts: Iterable[tuple[Dut, str]]) -> Inventory:
-        """The inventory of a bench: each device with its status; "unknown" ones are left out."""
+    def of(cls, duts: Iterable[tuple[Dut, str]], *, dual_band: bool = False) -> Inventory:
+        """The inventory of a bench: each device with its status; "unknown" ones are left out.
+
+        Args:
+            duts: the devices under test, each with its SMI status.
+            dual_band: whether their Comms Hub is a dual band one.
+        """
         inventory, duts = cls(), list(duts)
         hubs = {dut.smets1: dut.eui for dut, _ in duts if dut.type is DeviceType.CHF}
         for dut, status in duts:
@@ -93,6 +100,7 @@ class Inventory:
             if status != "unknown":
                 entry = Entry(dut.eui, dut.type, status, dut.manufacturer, dut.model, dut.firmware, mpxn=dut.mpxn)
                 entry.smets1 = dut.smets1
+                entry.dual_band = dual_band and dut.type is DeviceType.CHF and not dut.smets1
                 entry.hub = hubs.get(dut.smets1) if status != PENDING or dut.type in HUB_FUNCTIONS else None
                 inventory.add(entry)
         return inventory

@@ -50,6 +50,17 @@ _FOR_ANYBODY = ("6.21", "6.23", "8.7.1", "8.7.2", "8.8.1", "8.8.2", "8.9", "8.11
 """What a User of the right role may send to a meter that somebody else serves: while devices are installed or change
 their supplier it is not yet his."""
 
+_DUAL_BAND = ("6.28", "6.29", "6.30", "6.31", "6.32")
+"""What only a dual band Comms Hub knows."""
+
+_ABOUT = {
+    "8.7.1": ("other_device_id",),
+    "8.7.2": ("other_device_id",),
+    "8.12.1": ("old_chf_id",),
+    "8.12.2": ("old_gpf_id",),
+}
+"""What names the other device, where that has to be in the inventory: one that is left by 8.8 may be gone."""
+
 _DUTY = {"IS": "supplier", "GS": "supplier", "ED": "operator", "GT": "operator"}
 """As what a User of a role must serve a meter; the other roles serve none."""
 
@@ -118,6 +129,9 @@ def refusal(
     if entry.smets1:
         return _smets1_refusal(request, known, entry, party, serves, notified)
     if known.device_types and entry.type not in known.device_types:
+        return "E11"
+    if request.service_reference_variant in _DUAL_BAND and not entry.dual_band:
+        # No source says how a single band hub is refused; it is a device that does not go with the request.
         return "E11"
     if request.command_variant in ALSO_LOCAL and party.role not in SUPPLIERS and entry.status != COMMISSIONED:
         return "E17"
@@ -192,7 +206,7 @@ def _entry_refusal(
 
 
 def _about_refusal(request: Request, find: Callable[[Eui64], Entry | None]) -> str | None:
-    """8.11 and 8.7.2 are about a second device."""
+    """8.7, 8.8, 8.11 and 8.12 are about a second device."""
     params: Mapping[str, Any] = request.params
     if request.service_reference_variant == "8.11":
         entry = find(params["device_id"])
@@ -200,9 +214,8 @@ def _about_refusal(request: Request, find: Callable[[Eui64], Entry | None]) -> s
             return "E19"
         adds = params["request_type"] == "Add"
         return "E5" if adds and entry.status not in (PENDING, WHITELISTED, INSTALLED) else None
-    if request.service_reference_variant == "8.7.2":
-        return None if find(params["other_device_id"]) else "E19"
-    return None
+    about = [params[name] for name in _ABOUT.get(request.service_reference_variant, ()) if name in params]
+    return None if all(find(device) for device in about) else "E19"
 
 
 def default_role(entry: Entry, duty: str) -> str | None:

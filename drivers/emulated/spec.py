@@ -60,6 +60,24 @@ class ThrottleSpec(DriverConfig):
     window: SecondsField = Field(default=300.0, gt=0)
 
 
+class DualBandSpec(DriverConfig):
+    """A Comms Hub with a second radio below 1 GHz, and what is reached by it. The figures are plausible ones.
+
+    Attributes:
+        devices: the devices under test that are reached by it, by their names.
+        capacity: so many devices have room on it.
+        bit_rate: bits per second on the air.
+        overhead: how many bits are sent for each bit of a message.
+        scan: how long the hub listens to all its channels.
+    """
+
+    devices: tuple[str, ...]
+    capacity: int = Field(default=4, ge=0)
+    bit_rate: int = Field(default=100_000, gt=0)
+    overhead: float = Field(default=1.5, ge=1)
+    scan: SecondsField = Field(default=60.0, gt=0)
+
+
 class PriceSpec(DriverConfig):
     """What energy costs where no tariff was set, in thousandths of pence.
 
@@ -100,6 +118,7 @@ class WorldSpec(DriverConfig):
         retry: how often the DCC tries to deliver a message that nobody takes.
         retry_for: how long it tries.
         throttle: what it does about storms of alerts.
+        dual_band: the hub's second radio; without it the hub is a single band one.
         prices: what energy costs where no tariff was set.
     """
 
@@ -122,6 +141,7 @@ class WorldSpec(DriverConfig):
     retry: SecondsField = 2.0
     retry_for: SecondsField = 120.0
     throttle: ThrottleSpec = ThrottleSpec()
+    dual_band: DualBandSpec | None = None
     prices: PriceSpec = PriceSpec()
 
     @model_validator(mode="after")

@@ -24,6 +24,8 @@ from drivers.emulated.device import Anchor, EmulatedDevice, Surroundings, anchor
 from drivers.emulated.esme import Esme
 from drivers.emulated.faults import Fault, Faults
 from drivers.emulated.functions.activations import Activations
+from drivers.emulated.functions.hub import DeviceLog
+from drivers.emulated.functions.joins import join_commissioned
 from drivers.emulated.functions.load_control import LoadControl
 from drivers.emulated.functions.registry import equip
 from drivers.emulated.gsme import Gsme
@@ -135,6 +137,8 @@ class World:
             equip(device)
         if self.smets1 is not None:
             self.smets1.equip(tuple(self._anchor(user) for user in self.users.values()))
+        self.hub.chf.function(DeviceLog).on_change = partial(self.dcc.log_changed, self.hub.chf.eui)
+        join_commissioned(each for each in self.devices if self._status(each.dut) == COMMISSIONED)
         if saved is not None:
             self._load(saved)
         for function in (each for device in self._every_device for each in device.functions):
@@ -214,6 +218,7 @@ class World:
         for key, names, known in (
             ("inventory", self.spec.inventory, self._duts),
             ("registered", self.spec.registered, self._duts),
+            ("world.dual_band.devices", getattr(self.spec.world.dual_band, "devices", ()), self._duts),
         ):
             for name in names:
                 if name not in known:
@@ -309,7 +314,10 @@ class World:
             tuple(self.users.values()),
             keys,
             self.mail,
-            Inventory.of((dut, self._status(dut)) for dut in self._duts.values()),
+            Inventory.of(
+                ((dut, self._status(dut)) for dut in self._duts.values()),
+                dual_band=self.spec.world.dual_band is not None,
+            ),
             self._registered,
             self._change_supplier,
             self._notified,
