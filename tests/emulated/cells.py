@@ -70,9 +70,9 @@ class Cell:
         return f"{self.role} {self.variant} CV{self.command_variant}{' future dated' if self.future else ''}"
 
 
-def all_cells() -> list[Cell]:
-    """Every cell, in the order of the document."""
-    table = json.loads((Path(__file__).parents[1] / "duis" / "ctsd_cells.json").read_text("utf-8"))
+def all_cells(name: str = "ctsd_cells") -> list[Cell]:
+    """Every cell for SMETS2+ devices, or of another table, in the order of the document."""
+    table = json.loads((Path(__file__).parents[1] / "duis" / f"{name}.json").read_text("utf-8"))
     return [
         Cell(role, variant, int(cell[0]), cell.endswith("F"))
         for role, variants in table.items()
