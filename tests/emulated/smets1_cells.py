@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from itertools import groupby
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.duis import responses as duis
@@ -36,6 +35,7 @@ from tests.emulated.worlds import DCC, Small
 ADDRESSES = {"ESME": S1_ESME, "GSME": S1_GSME, "GPF": S1_GPF, "CHF": S1_CHF, "PPMID": S1_PPMID}
 ALONE = ("8.8.1", "8.8.2")
 """Variants that can be carried out once."""
+_READS = ("Read ", "Retrieve ")
 
 
 def smets1_cells() -> list[Cell]:
@@ -143,9 +143,8 @@ async def _answer(small: Small, request_id: RequestId, before: int, until_s: flo
     raise Unanswered("no answer")
 
 
-async def _ask(together: Iterable[Cell]) -> dict[Cell, str]:
+async def _ask(together: Sequence[Cell]) -> dict[Cell, str]:
     found: dict[Cell, str] = {}
-    together = list(together)
     variant = together[0].variant
     inventory = {meter(cell): STATUSES[variant] for cell in together} if variant in STATUSES else {}
     with smets1_world(inventory=inventory, world=PROMPT) as small:
@@ -160,12 +159,19 @@ async def _ask(together: Iterable[Cell]) -> dict[Cell, str]:
     return found
 
 
-def failures(wanted: Iterable[Cell]) -> dict[Cell, str]:
-    """What is wrong with cells of one variant, in a line each; empty if all are answered."""
+def groups(chosen: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Cells that may share a world: those of a variant, and all that only read."""
+    found: dict[str, list[Cell]] = {}
+    for cell in chosen:
+        reads = service_request(cell.variant).name.startswith(_READS) and not cell.future
+        found.setdefault("reads" if reads else cell.variant, []).append(cell)
+    return found
+
+
+def failures(group: Sequence[Cell]) -> dict[Cell, str]:
+    """What is wrong with cells of one group, in a line each; empty if all are answered."""
     found: dict[Cell, str] = {}
-    cells_ = list(wanted)
-    worlds = [[cell] for cell in cells_] if cells_[0].variant in ALONE else [cells_]
-    for world in worlds:
+    for world in [[cell] for cell in group] if group[0].variant in ALONE else [group]:
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             found |= runner.run(_ask(world))
     return found
@@ -174,10 +180,8 @@ def failures(wanted: Iterable[Cell]) -> dict[Cell, str]:
 def main(variants: Iterable[str]) -> int:
     """Print what is not answered; the exit status says whether there is anything."""
     wanted = tuple(variants)
-    chosen = sorted((cell for cell in smets1_cells() if not wanted or cell.variant in wanted), key=lambda c: c.variant)
-    missing: dict[Cell, str] = {}
-    for _, group in groupby(chosen, key=lambda cell: cell.variant):
-        missing |= failures(group)
+    chosen = [cell for cell in smets1_cells() if not wanted or cell.variant in wanted]
+    missing = {cell: reason for group in groups(chosen).values() for cell, reason in failures(group).items()}
     for cell, reason in missing.items():
         print(f"{cell!s:28} {reason}")
     print(f"{len(chosen) - len(missing)} of {len(chosen)} cells are answered")

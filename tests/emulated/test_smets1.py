@@ -23,7 +23,9 @@ from tests.emulated.smets1_worlds import (
     S1_CHF,
     S1_DUTS,
     S1_ESME,
+    S1_GPF,
     S1_GSME,
+    S1_PPMID,
     alert_of,
     ask,
     content_of,
@@ -34,6 +36,13 @@ from tests.emulated.worlds import ALL_USERS, CHF, DCC, ESME, Small, small_world
 
 TOP_UP = {"utrn": "10050012345678901234"}
 """Five pounds."""
+
+
+PREPAYMENT = {"suspend_debt_disabled": False, "suspend_debt_emergency": False, "disablement_threshold": 0}
+
+
+async def balance(small: Small) -> int:
+    return int((await ask(small, "IS", "4.18", S1_ESME)).values["meter_balance"])
 
 
 def credit(small: Small) -> Smets1Credit:
@@ -125,16 +134,19 @@ async def test_a_clock_is_put_right_and_readings_go_on() -> None:
 
 async def test_a_top_up_over_the_wan_is_on_the_balance_and_tells_nobody_a_utrn() -> None:
     with smets1_world() as small:
-        assert (await ask(small, "IS", "1.6", S1_ESME, {"disablement_threshold": 0})).success
+        assert (await ask(small, "IS", "1.6", S1_ESME, PREPAYMENT)).success
         assert (await ask(small, "IS", "6.2.9", S1_ESME)).values["payment_mode"] == "Prepayment"
+        assert (await ask(small, "ED", "7.4", S1_ESME)).values["supply_state"] == "Disabled", "there is no credit"
         assert (await ask(small, "IS", "2.2", S1_ESME, TOP_UP)).success
-        assert (await ask(small, "IS", "4.18", S1_ESME)).values["meter_balance"] == "500000"
+        assert await balance(small) == 500_000
+        await asyncio.sleep(1)
+        assert small.alerts() == [("0x8F32", "IS")], "the consumer may close the switch again"
         change = {"prepayment_mode": {"adjust_meter_balance": -1000}}
         assert (await ask(small, "IS", "1.5", S1_ESME, change)).success
-        assert (await ask(small, "IS", "4.18", S1_ESME)).values["meter_balance"] == "499000"
-        wrong = await ask(small, "IS", "1.5", S1_ESME, {"credit_mode": {"adjust_meter_balance": 1}})
-        assert wrong.success is False
-        assert small.alerts() == []
+        registers = (await ask(small, "IS", "4.3", S1_ESME)).values
+        assert (registers["meter_balance"], registers["emergency_credit_balance"]) == ("499000", "0")
+        log = (await ask(small, "IS", "4.4.5", S1_ESME)).values["prepayment_credits"]["log_entry"]
+        assert log["amount"] == "500000"
 
 
 async def test_n56_brings_the_utrn_that_the_consumer_enters_once() -> None:
@@ -144,10 +156,10 @@ async def test_n56_brings_the_utrn_that_the_consumer_enters_once() -> None:
         alert = provider_alert(small, "N56")
         assert (small.post("N56").user, alert.device_id, len(alert.utrn or "")) == ("IS", S1_ESME, 20)
         assert alert.utrn != TOP_UP["utrn"]
-        assert credit(small).balance == 0, "nobody has entered it"
+        before = await balance(small)
         meter = credit(small)
         meter.enter(alert.utrn or "")
-        assert (await ask(small, "IS", "4.18", S1_ESME)).values["meter_balance"] == "500000"
+        assert await balance(small) - before == pytest.approx(500_000, abs=200), "but for what was consumed meanwhile"
         with pytest.raises(Refused, match="used already"):
             meter.enter(alert.utrn or "")
         for wrong in (TOP_UP["utrn"], "1", "x" * 20):
@@ -260,11 +272,11 @@ async def test_the_inventory_says_that_a_device_is_smets1() -> None:
     with smets1_world() as small:
         answer = small.send("IS", "8.2", DCC, {"device_id": S1_CHF})
         assert isinstance(answer, duis.InventoryResponse)
-        assert [each.device_id for each in answer.devices] == [S1_ESME, S1_GSME, S1_CHF]
+        assert [each.device_id for each in answer.devices] == [S1_ESME, S1_GSME, S1_CHF, S1_GPF, S1_PPMID]
         assert {each.more["csp_region"] for each in answer.devices} == {"SMETS1"}
         other = small.send("IS", "8.2", DCC, {"device_id": CHF})
         assert isinstance(other, duis.InventoryResponse)
-        assert not {each.device_id for each in other.devices} & {S1_ESME, S1_GSME, S1_CHF}
+        assert not {each.device_id for each in other.devices} & {each.eui for each in S1_DUTS.values()}
 
 
 def _certificate(small: Small, user: str, use: str) -> bytes:
@@ -371,7 +383,7 @@ async def test_other_refusals_are_those_of_any_device() -> None:
         assert small.send("GS", "7.1", S1_ESME, command_variant=4).response_code == "E2"
         assert small.send("IS", "7.4", S1_ESME).response_code == "E5"
         assert small.send("IS", "7.4", Eui64.parse("00-0A-BC-12-34-56-78-FF")).response_code == "E19"
-        assert small.send("IS", "8.9", S1_CHF).response_code == "E12", "the HAN of SMETS1 is not modelled"
+        assert small.send("IS", "6.13", S1_PPMID, {}).response_code == "E11"
 
 
 @pytest.mark.parametrize(
@@ -379,9 +391,10 @@ async def test_other_refusals_are_those_of_any_device() -> None:
     [
         {"s1-esme": S1_DUTS["s1-esme"]},
         S1_DUTS | {"other": Dut("other", DeviceType.ESME, Eui64.parse("00-0A-BC-12-34-56-78-B0"), smets1=True)},
-        S1_DUTS | {"gpf": Dut("gpf2", DeviceType.GPF, Eui64.parse("00-0A-BC-12-34-56-78-A3"), smets1=True)},
+        {name: S1_DUTS[name] for name in ("s1-chf", "s1-gpf")},
+        S1_DUTS | {"other": Dut("other", DeviceType.HCALCS, Eui64.parse("00-0A-BC-12-34-56-78-B0"), smets1=True)},
     ],
-    ids=["no hub", "two meters", "a GPF"],
+    ids=["no hub", "two meters", "no meter", "an HCALCS"],
 )
 async def test_devices_that_make_no_smets1_installation_are_refused(duts: Mapping[str, Dut]) -> None:
     with pytest.raises(UsageError, match="the SMETS1 devices under test are"), small_world(more_duts=duts):
