@@ -31,10 +31,10 @@ PROMPT = {"gsme_wake": "60 s", "voltage": {"period": "60 s", "over": "253 V", "u
 
 
 @contextmanager
-def smets1_world(*faults: str, **spec: Any) -> Iterator[Small]:
+def smets1_world(*faults: str, more: Mapping[str, Dut] | None = None, **spec: Any) -> Iterator[Small]:
     """A world with both installations; the GSMEs wake every minute, and voltages are averaged over one."""
     spec.setdefault("world", PROMPT)
-    with small_world(*faults, users=tuple(ALL_USERS), more_duts=S1_DUTS, **spec) as small:
+    with small_world(*faults, users=tuple(ALL_USERS), more_duts={**S1_DUTS, **(more or {})}, **spec) as small:
         yield small
 
 
