@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bench.duis import responses as duis
 from bench.duis.default_params import default_params
-from bench.duis.smets1 import Smets1Result
+from bench.duis.smets1 import S1spAlert, Smets1Result
 from bench.errors import UsageError
 from bench.eui import Eui64
 from bench.parties import DeviceType, Dut
@@ -178,21 +178,28 @@ async def test_n56_comes_beside_the_top_up_with_command_variant_3_and_cannot_be_
         assert again.success, "the provider makes another UTRN for each top-up"
 
 
-@pytest.mark.parametrize("user", ["IS", "ES", "ED", "RSA", "OU"])
-async def test_n55_tells_whoever_asks_that_the_installation_cannot_be_reached(user: str) -> None:
-    variant = {"OU": "11.2"}.get(user, "6.2.4")
+async def test_n55_tells_whoever_asks_that_the_installation_cannot_be_reached() -> None:
     with smets1_world(world={"device_timeout": "300 s"}) as small:
         small.world.source_node.step(0.0)
         await asyncio.sleep(10)
-        sent = small.send(user, variant, S1_ESME)
-        assert sent.response_code == "I99"
+        sent = {}
+        for user in ("IS", "ES", "ED", "RSA", "OU"):
+            answer = small.send(user, {"OU": "11.2"}.get(user, "6.2.4"), S1_ESME)
+            assert answer.response_code == "I99"
+            sent[user] = answer.request_id
         await asyncio.sleep(250)
         assert "N55" not in small.codes(), "the provider goes on trying"
         await asyncio.sleep(100)
-        alert = provider_alert(small, "N55")
-        assert (alert.request_id, alert.device_id, small.post("N55").user) == (sent.request_id, S1_ESME, user)
-        (error,) = [each.message for each in small.posts if isinstance(each.message, duis.ErrorResponse)]
-        assert (error.response_code, error.request_id) == ("E20", sent.request_id)
+        told = {}
+        for post in small.posts:
+            if post.code == "N55":
+                alert = content_of(small, post)
+                assert isinstance(alert, S1spAlert) and alert.device_id == S1_ESME
+                told[post.user] = alert.request_id
+        assert told == sent
+        errors = [each.message for each in small.posts if isinstance(each.message, duis.ErrorResponse)]
+        assert {each.response_code for each in errors} == {"E20"}
+        assert [each.request_id for each in errors] == list(sent.values())
 
 
 async def test_a_request_to_an_installation_that_comes_back_is_carried_out() -> None:
@@ -312,17 +319,11 @@ ELIGIBLE = [
 ]
 
 
-@pytest.mark.parametrize(("user", "variant", "target", "params"), ELIGIBLE, ids=[row[0] for row in ELIGIBLE])
-async def test_e60_a_request_that_there_is_not_for_smets1(
-    user: str, variant: str, target: Eui64, params: dict[str, Any]
-) -> None:
+async def test_e60_a_request_that_there_is_not_for_smets1() -> None:
     with smets1_world() as small:
-        given = default_params(variant, None, now=small.world.mail.now) | params
-        assert small.send(user, variant, target, given).response_code == "E60"
-
-
-async def test_e60_of_a_request_to_the_dcc_about_a_smets1_hub() -> None:
-    with smets1_world() as small:
+        for user, variant, target, own in ELIGIBLE:
+            given = default_params(variant, None, now=small.world.mail.now) | own
+            assert small.send(user, variant, target, given).response_code == "E60", user
         params = {"device_id": S1_CHF, "other_device_id": S1_ESME}
         assert small.send("IS", "8.14.3", DCC, params).response_code == "E60"
 
@@ -340,15 +341,11 @@ INVALID = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("user", "variant", "cv", "target", "params"), INVALID, ids=[f"{row[0]}-CV{row[2]}" for row in INVALID]
-)
-async def test_e63_a_command_variant_that_smets1_has_not(
-    user: str, variant: str, cv: int, target: Eui64, params: dict[str, Any]
-) -> None:
+async def test_e63_a_command_variant_that_smets1_has_not() -> None:
     with smets1_world() as small:
-        given = params or default_params(variant, cv, now=small.world.mail.now)
-        assert small.send(user, variant, target, given, command_variant=cv).response_code == "E63"
+        for user, variant, cv, target, params in INVALID:
+            given = params or default_params(variant, cv, now=small.world.mail.now)
+            assert small.send(user, variant, target, given, command_variant=cv).response_code == "E63", (user, cv)
 
 
 @pytest.mark.parametrize(
