@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bench.ctsd import tables
+from bench.ctsd.tables import Role
 from bench.duis import responses as duis
 from bench.duis.default_params import default_params, needed_params
 from bench.duis.request_id import RequestId
@@ -71,12 +71,10 @@ class Cell:
 
 def all_cells() -> list[Cell]:
     """Every cell, in the order of the document."""
-    table = json.loads((Path(__file__).parents[1] / "duis" / "ctsd_cells.json").read_text("utf-8"))
     return [
-        Cell(role, variant, int(cell[0]), cell.endswith("F"))
-        for role, variants in table.items()
-        for variant, cells in variants.items()
-        for cell in cells.split()
+        Cell(role.value, cell.variant, cell.column.command_variant, cell.column.future_dated)
+        for role in Role
+        for cell in tables.cells(role)
     ]
 
 
