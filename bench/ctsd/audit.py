@@ -57,10 +57,10 @@ def compare(found: Iterable[Cell], rows: int, foot: Footer) -> list[Count]:
     counts += [(mark.value, "total", foot.totals[mark.value], totals[mark.value]) for mark in _MARKS]
     counts.append(("tests", "total", foot.tests, sum(totals.values())))
     result = []
-    for mark, column, printed, counted in counts:
-        wrong = known.get((mark, column))
+    for mark, name, printed, counted in counts:
+        wrong = known.get((mark, name))
         right, reason = (wrong.counted, wrong.reason) if wrong is not None else (printed, "")
-        result.append(Count(mark, column, printed, counted, right, reason))
+        result.append(Count(mark, name, printed, counted, right, reason))
     return result
 
 
