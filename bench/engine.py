@@ -334,8 +334,9 @@ class Engine:
             for sighting in part.sightings:
                 data = sighting.data
                 genuine = data.get("request_id") == wanted and data.get("signature") == "valid"
-                if sighting.kind == "response" and genuine and data.get("gbcs"):
-                    self._stage.saved[send.save] = values = data["gbcs"].get("values") or {}
+                values = data.get("values") or (data.get("gbcs") or {}).get("values")
+                if sighting.kind == "response" and genuine and (data.get("gbcs") or values):
+                    self._stage.saved[send.save] = values = values or {}
                     self._session.stream.emit("engine", "saved", {"name": send.save, "values": values})
 
     def _finish(self, result: StepResult, *, kept: bool = False) -> None:

@@ -289,7 +289,13 @@ class _Planner:
         named = (send.to == "dcc" or target is not None) and (send.device is None or device is not None)
         if named:
             for mistake in check_params(
-                send.service_request, send.params, target=target, device=device, duts=duts, saved=self._saved
+                send.service_request,
+                send.params,
+                target=target,
+                device=device,
+                duts=duts,
+                saved=self._saved,
+                users=self._rig.file.users,
             ):
                 self._mistake(where, mistake)
         if send.command_variant is not None and send.command_variant not in request.command_variants:

@@ -184,6 +184,8 @@ class Match(Part):
         han: a stage of a join on the air; "join" is all of it.
         hub: what the Comms Hub monitor must say, such as {power: on}.
         code: the response code; any if not given.
+        form: what a response must bring: a `pre-command` (transformed, not sent), a `local-command` (for the User to
+            deliver) or the `device`'s own answer; any if not given.
         source: the device under test that it comes from (`from`).
         device: the device under test that a HAN join is about.
         user: the User that must get it; the step's User if not given (`as`).
@@ -196,6 +198,7 @@ class Match(Part):
     han: Literal["association", "transport_key", "device_announce", "cbke", "join"] | None = None
     hub: Mapping[str, str] | None = None
     code: str | None = None
+    form: Literal["pre-command", "local-command", "device"] | None = None
     source: str | None = Field(default=None, alias="from")
     device: str | None = None
     user: str | None = Field(default=None, alias="as")
@@ -217,6 +220,7 @@ class Match(Part):
         parts = [
             text,
             self.code or "",
+            f"({self.form})" if self.form else "",
             f"from {self.source}" if self.source else "",
             f"of {self.device}" if self.device else "",
         ]
@@ -229,8 +233,8 @@ class Match(Part):
             raise ValueError("say which device the alert must come from: 'from: esme'")
         if kind == "han" and self.device is None:
             raise ValueError("say whose join it is: 'device: esme'")
-        if self.code is not None and kind != "response":
-            raise ValueError("'code' belongs to a response")
+        if (self.code is not None or self.form is not None) and kind != "response":
+            raise ValueError(f"{'code' if self.code is not None else 'form'!r} belongs to a response")
         return self
 
 

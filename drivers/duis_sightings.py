@@ -219,6 +219,8 @@ class Sightings:
         if isinstance(outer, duis.LocalCommand):
             # To be delivered by hand: what the device says to it does not come by way of the DCC.
             data["local_command"] = True
+        elif isinstance(outer, duis.PreCommand):
+            data["pre_command"] = True
         if isinstance(outer, duis.InventoryResponse):
             data["values"] = {"devices": [_inventory_entry(each) for each in outer.devices]}
         elif isinstance(outer, duis.DspResponse):
