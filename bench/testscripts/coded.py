@@ -230,8 +230,6 @@ def _change_of_supplier(requirement: Requirement, case: Case) -> Tree:
 
 def _image_undelivered(requirement: Requirement, case: Case) -> Tree:
     """N19: a meter leaves the HAN while its image is on the way, and the DCC gives up after some hours."""
-    leave = case.send("8.3")
-    leave["send"]["device"] = case.subject
     wait = {
         "title": "The DCC gives up",
         "as": case.user,
@@ -240,7 +238,7 @@ def _image_undelivered(requirement: Requirement, case: Case) -> Tree:
     }
     return {
         "preconditions": _commissioned(case),
-        "setup": [case.send("11.1"), leave],
+        "setup": [case.send("11.1"), *_procedures("remove", device=case.subject)],
         "steps": [_covering(requirement, wait)],
         "teardown": _procedures("remove", "commission", device=case.subject),
     }

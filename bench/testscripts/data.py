@@ -97,7 +97,7 @@ class TestData(Part):
             UsageError: there is none.
         """
         if role not in self.users:
-            raise UsageError(f"there is no User for the role {role}")
+            raise UsageError(f"the rig has no User in the role {role}")
         return self.users[role]
 
     def device(self, smets: Smets, kind: DeviceType) -> str:
@@ -108,7 +108,7 @@ class TestData(Part):
         """
         found = self.devices.get(smets, {}).get(kind)
         if found is None:
-            raise UsageError(f"there is no {smets} {kind}")
+            raise UsageError(f"the rig has no {smets} {kind} among its devices under test")
         return found
 
     def older_user(self, role: Role) -> str:

@@ -128,12 +128,20 @@ def good_code(variant: str) -> str:
     return "I0" if variant in _WITH_DATA else "I99"
 
 
-def needs_of(case: Case) -> Needs:
-    """What a request needs around it."""
+def needs_of(case: Case, *, transformed_only: bool = False) -> Needs:
+    """What a request needs around it.
+
+    Args:
+        case: the request.
+        transformed_only: it is not sent on to the device, which therefore need not be prepared, and stays as it is.
+    """
     needs = Needs(preconditions=_preconditions(case))
-    for table in (_SCHEDULES, _SUPPLY, _FIRMWARE, _LOADS, _BOOST):
-        if case.variant in table:
-            table[case.variant](case, needs)
+    if not transformed_only:
+        for table in (_SCHEDULES, _SUPPLY, _FIRMWARE, _LOADS, _BOOST, _RETURNED):
+            if case.variant in table:
+                table[case.variant](case, needs)
+    if case.variant == "8.4":
+        needs.teardown.append(_off_the_log(case))
     if case.variant in LIFE_CYCLE:
         needs.teardown += _procedures(case, "remove", "commission")
     return needs
@@ -166,6 +174,13 @@ def _preconditions(case: Case) -> list[dict[str, Any]]:
             "establish": _procedures(case, *steps),
         },
     ]
+
+
+def _off_the_log(case: Case) -> Step:
+    """A device that was set to Pending is still on the device log, and cannot join until it was taken off."""
+    supplier = Case(Role.GS if case.role in GAS else Role.IS, "8.11", case.smets, case.data)
+    step = supplier.send("8.11")
+    return step | {"send": step["send"] | {"device": case.subject, "params": {"request_type": "Remove"}}}
 
 
 def _own_schedule(case: Case, needs: Needs) -> None:
@@ -206,7 +221,27 @@ def _image_first(case: Case, needs: Needs) -> None:
     needs.setup.append({"title": "The image comes to the device", "wait": duration_text(case.data.windows.activation)})
 
 
-_FIRMWARE = {"11.3": _image_first}
+def _image_after(case: Case, needs: Needs) -> None:
+    # Until the image is there, the DCC takes no other for the device.
+    needs.teardown.append(
+        {"title": "The image comes to the device", "wait": duration_text(case.data.windows.activation)}
+    )
+
+
+_FIRMWARE = {"11.1": _image_after, "11.3": _image_first}
+
+
+def _hub_back(case: Case, needs: Needs) -> None:
+    """A Comms Hub that was reported as returned is withdrawn, and its Gas Proxy with it."""
+    supplier = Case(Role.GS if case.role in GAS else Role.IS, "8.4", case.smets, case.data)
+    for kind in (DeviceType.CHF, DeviceType.GPF):
+        step = supplier.send("8.4")
+        device = case.data.device(case.smets, kind)
+        send = step["send"] | {"device": device, "params": {"update_device_status_ch": "Commissioned"}}
+        needs.teardown.append(step | {"title": f"{device} stays in use", "send": send})
+
+
+_RETURNED = {"8.14.3": _hub_back, "8.14.4": _hub_back}
 
 
 def _load_back(case: Case, needs: Needs) -> None:

@@ -13,7 +13,7 @@ from bench.testscripts.knowledge import Case, Needs, good_code, needs_of
 from bench.testscripts.params import FILLED_IN, duration_text, params_of
 
 _ALERT_MARGIN_S = 300.0
-INSTRUCTIONS: dict[str, int] = {}
+INSTRUCTIONS: dict[str, int] = {"6.14.2": 2}
 """How many instructions the device reports on (0x8F66) for a future-dated request, where it is more than one."""
 
 
@@ -27,7 +27,7 @@ def cell_runbook(requirement: Requirement, data: TestData, name: str) -> dict[st
     if cell is None or smets is None:
         raise UsageError(f"{requirement.id} is no cell of the DUIS matrix")
     case = Case(requirement.role, cell.variant, smets, data)
-    needs = needs_of(case)
+    needs = needs_of(case, transformed_only=_is_transformed(cell.column, smets))
     runbook: dict[str, Any] = {
         "runbook": name,
         "title": f"{requirement.title}, as {requirement.role} ({smets})",
@@ -39,6 +39,11 @@ def cell_runbook(requirement: Requirement, data: TestData, name: str) -> dict[st
     if needs.teardown:
         runbook["teardown"] = needs.teardown
     return runbook
+
+
+def _is_transformed(column: Column, smets: Smets) -> bool:
+    """Whether a request is transformed and not sent on: a SMETS1 device gets one of Command Variant 4 itself."""
+    return column is Column.CV4 and smets is Smets.SMETS2
 
 
 def _step(requirement: Requirement, case: Case, column: Column, needs: Needs) -> dict[str, Any]:
@@ -82,7 +87,7 @@ def _expected(case: Case, column: Column) -> list[dict[str, Any]]:
     answer = {"response": variant, "code": "I0", "form": "device", "within": case.within}
     if service_request(variant).target is Target.DCC:
         return [{"response": variant, "code": good_code(variant), "within": case.within}]
-    if column is Column.CV4 and case.smets is Smets.SMETS2:
+    if _is_transformed(column, case.smets):
         return [answer | {"form": "pre-command", "within": duration_text(windows.dcc)}]
     local = answer | {"form": "local-command", "within": duration_text(windows.dcc)}
     if column in (Column.CV2, Column.CV6):

@@ -20,7 +20,23 @@ from bench.testscripts.scripts import Script, script_for
 
 _FIRST = ("12.2", "8.11", "8.1.1", "8.7.1", "8.7.2", "6.21", "11.1", "11.3")
 """A device is installed before it is asked anything."""
-_LAST = ("7.2", "7.3", "7.1", "6.15.1", "6.15.2", "6.17", "6.23", "8.8.1", "8.8.2", "8.4", "8.3", "8.12.1", "8.12.2")
+_LAST = (
+    "7.2",
+    "7.3",
+    "7.1",
+    "6.15.1",
+    "6.15.2",
+    "6.17",
+    "6.23",
+    "8.8.1",
+    "8.8.2",
+    "8.4",
+    "8.3",
+    "8.12.1",
+    "8.12.2",
+    "8.14.3",
+    "8.14.4",
+)
 """What disturbs others comes last: the supply is disabled, then armed, then enabled; keys change; devices leave."""
 
 

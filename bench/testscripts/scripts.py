@@ -77,6 +77,21 @@ class Script:
         return build_runbook(strict_yaml.parse(self._path, self.made))
 
 
+def runbook_folder() -> Path:
+    """The folder `runbooks`, where reviewed runbooks and procedures are: that of the working directory.
+
+    Raises:
+        UsageError: there is none.
+    """
+    folder = Path("runbooks")
+    if not (folder / "procedures").is_dir():
+        raise UsageError(
+            "there is no folder runbooks/procedures here, whose procedures the Test Scripts use",
+            next_step="Run hilbench where the folder runbooks is",
+        )
+    return folder
+
+
 def script_for(requirement: Requirement, data: TestData, folder: Path) -> Script:
     """The Test Script of a requirement.
 
