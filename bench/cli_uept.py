@@ -15,7 +15,7 @@ from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.rig_file import Rig
-    from bench.testscripts.data import TestData
+    from bench.testscripts.data import DataPlan
     from bench.testscripts.plan import Item, RolePlan
 
 _ROLES = ("IS", "GS", "ES", "ED", "GT", "RSA", "OU")
@@ -41,7 +41,7 @@ def uept() -> None:
     """User Entry Process Tests: what a User Role has to test, and the runbooks that test it."""
 
 
-def _load(rig_path: Path, data_path: Path | None) -> tuple[Rig, TestData]:
+def _load(rig_path: Path, data_path: Path | None) -> tuple[Rig, DataPlan]:
     from bench.rig_file import load_rig
     from bench.testscripts.data import load_test_data
 
@@ -49,7 +49,7 @@ def _load(rig_path: Path, data_path: Path | None) -> tuple[Rig, TestData]:
     return rig, load_test_data(rig, data_path)
 
 
-def _plan(rig: Rig, data: TestData, role: str, population: str, no_local_commands: bool) -> RolePlan:
+def _plan(rig: Rig, data: DataPlan, role: str, population: str, no_local_commands: bool) -> RolePlan:
     from bench.ctsd.populations import Agreements, Population
     from bench.ctsd.tables import Role
     from bench.testscripts.plan import plan_role
@@ -228,6 +228,33 @@ def _tell_end(plan: RolePlan, done: Any, finished: Any, code: int, only: tuple[s
     for reason in dict.fromkeys(item.reason for item in missing if item.reason):
         number = sum(item.reason == reason for item in missing)
         say(f"  {number} cannot be run here: {reason}")
+
+
+@uept.command("coverage")
+@_rig
+@_data
+@click.option(
+    "--gaps", "gaps_path", type=RIG, default=Path("rigs/uept-gaps.json"), show_default=True, help="What does not pass."
+)
+@click.option("--from", "evidence", type=RIG, help="Find out what does not pass from the evidence here, and keep it.")
+@click.option("--write", "page", type=RIG, help="Write the page there (docs/coverage.md) instead of printing it.")
+def coverage_command(
+    rig_path: Path, data_path: Path | None, gaps_path: Path, evidence: Path | None, page: Path | None
+) -> None:
+    """Say per role and clause how much the document requires, and how much of it runs and passes on a rig."""
+    from bench import runner
+    from bench.testscripts.coverage import coverage_text, gaps, read_gaps
+
+    rig, data = _load(rig_path, data_path)
+    plans = [_plan(rig, data, role, "new", False) for role in _ROLES]
+    if evidence is not None:
+        known = gaps(rig, plans, evidence, runner.bench_key(state_folder()).fingerprint)
+        gaps_path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
+    text = coverage_text(plans, read_gaps(gaps_path))
+    if page is None:
+        say(text.rstrip("\n"))
+    else:
+        page.write_text(text, "utf-8")
 
 
 def add_to(main: click.Group) -> None:

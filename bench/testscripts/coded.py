@@ -10,7 +10,7 @@ from bench.ctsd.tables import Column, Role, Smets, cells, matrix
 from bench.duis.service_requests import Target, service_request
 from bench.errors import UsageError
 from bench.parties import DeviceType
-from bench.testscripts.data import TestData
+from bench.testscripts.data import DataPlan
 from bench.testscripts.knowledge import Case, Step, hub_is_commissioned
 from bench.testscripts.matrix import INSTRUCTIONS
 from bench.testscripts.params import GAS, duration_text, meter_type, params_of
@@ -22,7 +22,7 @@ _NOTICE = "5 min"
 """How long the DCC may take to tell of what it did itself."""
 
 
-def coded_runbook(requirement: Requirement, data: TestData, name: str) -> Tree:
+def coded_runbook(requirement: Requirement, data: DataPlan, name: str) -> Tree:
     """The runbook that provokes an alert or a Response Code.
 
     Raises:

@@ -7,12 +7,13 @@ parameters of each Service Request what `bench.duis.default_params` gives.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bench import strict_yaml
 from bench.ctsd.tables import Role, Smets
@@ -30,8 +31,17 @@ class Firmware(Part):
         image: base64 of the image with its GBCS header.
     """
 
-    version: str = "00010002"
+    version: str = Field(default="00010002", pattern="^[0-9A-Fa-f]{1,8}$")
     image: str = base64.b64encode(b"a firmware image").decode()
+
+    @field_validator("image")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        try:
+            base64.b64decode(value, validate=True)
+        except binascii.Error:
+            raise ValueError("this is not base64") from None
+        return value
 
     @property
     def hash(self) -> str:
@@ -59,7 +69,7 @@ class Windows(Part):
     activation: SecondsField = 3600.0
 
 
-class TestData(Part):
+class DataPlan(Part):
     """`--data FILE`.
 
     Attributes:
@@ -140,14 +150,14 @@ def _older(rig: Rig) -> dict[Role, str]:
     return {Role(rig.file.users[name].role): name for name in names if rig.file.users[name].role in list(Role)}
 
 
-def load_test_data(rig: Rig, path: Path | None = None) -> TestData:
+def load_test_data(rig: Rig, path: Path | None = None) -> DataPlan:
     """The Test Data Plan of a rig, from its file and, for what that does not say, from the rig.
 
     Raises:
         UsageError: the file has mistakes, or names what the rig does not have.
     """
     document = strict_yaml.load(path) if path is not None else None
-    given = strict_yaml.build(document, TestData) if document is not None else TestData()
+    given = strict_yaml.build(document, DataPlan) if document is not None else DataPlan()
     users, later = _users(rig)
     devices = _devices(rig)
     merged = given.model_copy(
@@ -187,7 +197,7 @@ def _devices(rig: Rig) -> dict[Smets, dict[DeviceType, str]]:
     return found
 
 
-def _check(rig: Rig, given: TestData, document: strict_yaml.Document) -> None:
+def _check(rig: Rig, given: DataPlan, document: strict_yaml.Document) -> None:
     mistakes = []
     named: list[tuple[tuple[str, str], str]] = [(("users", role), name) for role, name in given.users.items()]
     named += [(("new_suppliers", role), name) for role, name in given.new_suppliers.items()]

@@ -6,12 +6,12 @@ from typing import Any
 
 from bench.ctsd.tables import Role, Smets, cells
 from bench.duis.service_requests import SIGNED_VARIANTS, service_request
-from bench.testscripts.data import TestData
+from bench.testscripts.data import DataPlan
 from bench.testscripts.params import GAS, params_of
 from bench.testscripts.scripts import as_yaml
 
 
-def data_text(data: TestData, rig: str) -> str:
+def data_text(data: DataPlan, rig: str) -> str:
     """The plan as YAML: given back with `--data`, it means the same."""
     tree: dict[str, Any] = {
         "users": {role.value: name for role, name in data.users.items()},
@@ -35,7 +35,7 @@ def data_text(data: TestData, rig: str) -> str:
     return f"# Test Data Plan for the rig {rig}: what the Test Scripts send, and whom they send it as.\n{as_yaml(kept)}"
 
 
-def _params(data: TestData) -> dict[str, dict[str, Any]]:
+def _params(data: DataPlan) -> dict[str, dict[str, Any]]:
     """What each variant states that is the same for every role: references to the rig's facts stay out."""
     found: dict[str, dict[str, Any]] = {}
     for role in Role:

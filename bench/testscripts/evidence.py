@@ -77,7 +77,7 @@ class EvidenceFolder:
         if report.level is not Level.VERIFIED:
             return Found(bundle, name, found.verdict, report.problem or "another bench signed it")
         if report.verdict != _PASSED:
-            return Found(bundle, name, found.verdict, f"the run {report.verdict}")
+            return Found(bundle, name, found.verdict, f"{report.verdict}: {_why(bundle)}")
         if header.get("duts") != dut_summary(self._rig.duts):
             return Found(
                 bundle, name, found.verdict, "the devices under test are others, or have other firmware, by now"
@@ -91,6 +91,20 @@ class EvidenceFolder:
         except (OSError, UnicodeDecodeError):
             return Found(bundle, name, found.verdict, "its runbook cannot be read")
         return found
+
+
+def _why(bundle: Path) -> str:
+    """Why a run did not pass: the first step that did not, or the run's own reason."""
+    reason = ""
+    try:
+        for record in JournalReader(bundle / JOURNAL):
+            if record.kind == "step" and record.data.get("verdict") in ("failed", "undecided"):
+                return str(record.data.get("reason"))
+            if record.kind == "run" and record.data.get("state") == "end":
+                reason = str(record.data.get("reason"))
+    except BenchError:
+        pass
+    return reason or "no reason is recorded"
 
 
 def _header(bundle: Path) -> Mapping[str, Any] | None:

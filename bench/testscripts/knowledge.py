@@ -9,7 +9,7 @@ from typing import Any
 from bench.ctsd.tables import Role, Smets
 from bench.duis.service_requests import Target, service_request
 from bench.parties import DeviceType
-from bench.testscripts.data import TestData
+from bench.testscripts.data import DataPlan
 from bench.testscripts.params import FILLED_IN, GAS, duration_text, meter_type, params_of, target_type
 
 Step = dict[str, Any]
@@ -62,7 +62,7 @@ class Case:
     role: Role
     variant: str
     smets: Smets
-    data: TestData
+    data: DataPlan
 
     @property
     def user(self) -> str:

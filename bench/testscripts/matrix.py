@@ -8,7 +8,7 @@ from bench.ctsd.requirements import Requirement
 from bench.ctsd.tables import Column, Smets
 from bench.duis.service_requests import Target, service_request
 from bench.errors import UsageError
-from bench.testscripts.data import TestData
+from bench.testscripts.data import DataPlan
 from bench.testscripts.knowledge import Case, Needs, good_code, needs_of
 from bench.testscripts.params import FILLED_IN, duration_text, params_of
 
@@ -17,7 +17,7 @@ INSTRUCTIONS: dict[str, int] = {"6.14.2": 2}
 """How many instructions the device reports on (0x8F66) for a future-dated request, where it is more than one."""
 
 
-def cell_runbook(requirement: Requirement, data: TestData, name: str) -> dict[str, Any]:
+def cell_runbook(requirement: Requirement, data: DataPlan, name: str) -> dict[str, Any]:
     """The runbook that tests a cell.
 
     Raises:

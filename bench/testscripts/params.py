@@ -16,7 +16,7 @@ from bench.duis.default_params import default_params, needed_params
 from bench.duis.service_requests import CV_TRANSFORM, SIGNED_VARIANTS, service_request
 from bench.errors import UsageError
 from bench.parties import DeviceType
-from bench.testscripts.data import TestData
+from bench.testscripts.data import DataPlan
 
 GAS = (Role.GS, Role.GT)
 """Roles whose meter is the gas meter."""
@@ -69,7 +69,7 @@ def other_type(role: Role) -> DeviceType:
 
 
 def params_of(
-    variant: str, command_variant: int, role: Role, smets: Smets, data: TestData, *, future: bool = False
+    variant: str, command_variant: int, role: Role, smets: Smets, data: DataPlan, *, future: bool = False
 ) -> dict[str, Any]:
     """The parameters of a request, as text.
 
@@ -116,7 +116,7 @@ def _value(known: Any) -> Any:
     return known() if callable(known) else known
 
 
-def _known(role: Role, smets: Smets, data: TestData) -> Mapping[str, Any]:
+def _known(role: Role, smets: Smets, data: DataPlan) -> Mapping[str, Any]:
     """What no default can say, by the names of parameters; what the test data may lack is looked up when needed."""
 
     def fact(kind: DeviceType, key: str = "id") -> Any:
@@ -143,7 +143,7 @@ def _known(role: Role, smets: Smets, data: TestData) -> Mapping[str, Any]:
     }
 
 
-def _instead(variant: str, role: Role, smets: Smets, data: TestData) -> dict[str, Any]:
+def _instead(variant: str, role: Role, smets: Smets, data: DataPlan) -> dict[str, Any]:
     """More parameters, and others than the defaults."""
     user = data.user(role)
     if variant == "5.1" and role is Role.ES:

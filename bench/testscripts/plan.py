@@ -15,7 +15,7 @@ from bench.planner import Plan, plan
 from bench.rig_file import Rig
 from bench.runbook import Runbook
 from bench.steps import Step
-from bench.testscripts.data import TestData
+from bench.testscripts.data import DataPlan
 from bench.testscripts.scripts import Script, script_for
 
 _FIRST = ("12.2", "8.11", "8.1.1", "8.7.1", "8.7.2", "6.21", "11.1", "11.3")
@@ -147,7 +147,7 @@ def plan_role(
     rig: Rig,
     role: Role,
     population: Population,
-    data: TestData,
+    data: DataPlan,
     folder: Path,
     agreements: Agreements = NO_AGREEMENTS,
 ) -> RolePlan:
@@ -162,7 +162,7 @@ def plan_role(
     return RolePlan(role, population, tuple(items))
 
 
-def _item(rig: Rig, requirement: Requirement, data: TestData, folder: Path, made: dict[str, Item]) -> Item:
+def _item(rig: Rig, requirement: Requirement, data: DataPlan, folder: Path, made: dict[str, Item]) -> Item:
     try:
         script = script_for(requirement, data, folder)
     except UsageError as error:

@@ -14,7 +14,7 @@ from bench.ctsd.requirements import Kind, Requirement
 from bench.errors import UsageError
 from bench.runbook import Runbook, build_runbook, find_runbook, load_runbook
 from bench.testscripts.coded import coded_runbook
-from bench.testscripts.data import TestData
+from bench.testscripts.data import DataPlan
 from bench.testscripts.matrix import cell_runbook
 
 REVIEWED: Mapping[str, str] = {
@@ -30,7 +30,7 @@ REVIEWED: Mapping[str, str] = {
 }
 """Requirements that a runbook of the folder `runbooks` covers, by its name."""
 
-_MADE: Mapping[Kind, Callable[[Requirement, TestData, str], dict[str, Any]]] = {
+_MADE: Mapping[Kind, Callable[[Requirement, DataPlan, str], dict[str, Any]]] = {
     Kind.SERVICE_REQUEST: cell_runbook,
     Kind.DEVICE_ALERT: coded_runbook,
     Kind.DCC_ALERT: coded_runbook,
@@ -92,7 +92,7 @@ def runbook_folder() -> Path:
     return folder
 
 
-def script_for(requirement: Requirement, data: TestData, folder: Path) -> Script:
+def script_for(requirement: Requirement, data: DataPlan, folder: Path) -> Script:
     """The Test Script of a requirement.
 
     Raises:

@@ -26,7 +26,7 @@ from bench.parties import DeviceType, Dut
 from bench.quantities import parse
 from bench.request_params import request_params
 from bench.testscripts import params
-from bench.testscripts.data import TestData
+from bench.testscripts.data import DataPlan
 from bench.testscripts.knowledge import Case, needs_of
 from bench.virtual_time import VirtualLoop
 from tests.emulated.worlds import ALL_USERS, CHF, DCC, DUTS, ESME, GPF, GSME, Small, small_world
@@ -97,7 +97,7 @@ STATUSES = {
 }
 """The status of the role's meter before the request, where it is not Commissioned."""
 
-DATA = TestData(
+DATA = DataPlan(
     users={role: role.value for role in Role},
     devices={Smets.SMETS2: {dut.type: name for name, dut in (DUTS | MORE_DUTS).items()}},
 )
