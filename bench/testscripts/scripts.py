@@ -115,7 +115,7 @@ def script_name(requirement: Requirement) -> str:
     return "-".join(requirement.id.lower().replace("+", "").split("/"))
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         """Runbooks have no anchors."""
         return True
