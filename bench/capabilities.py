@@ -231,6 +231,39 @@ class DccGateway(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class LogIn:
+    """A log-in to the Self Service Interface.
+
+    Attributes:
+        subject: whom the identity provider says that it let in (`sub` of the ID token).
+        issuer: the identity provider.
+        title: of the page that the interface presented.
+        picture: whether a browser drew it, and the picture is among the captures.
+    """
+
+    subject: str
+    issuer: str
+    title: str
+    picture: bool
+
+
+@runtime_checkable
+class SelfService(Protocol):
+    """The way to the DCC's Self Service Interface, by way of an identity provider."""
+
+    async def log_in(self, user: str) -> LogIn:
+        """Log in as a User of the rig, and look at the page that the interface presents.
+
+        The page is a `wire` event on the channel "page", its picture one on the channel "picture".
+
+        Raises:
+            UsageError: the rig's configuration has no account for the User.
+            DeviceLost: the provider or the interface does not answer.
+            DeviceError: the log-in is refused, a token is not what it has to be, or the page is another one.
+        """
+
+
 def can(device: object, capability: type[T]) -> TypeGuard[T]:
     """Whether a device's class has the verbs of a capability."""
     question = (type(device), capability)

@@ -25,7 +25,7 @@ from bench.rig_file import Rig
 from bench.runbook import Placed, Runbook
 from bench.sightings import CARRIED_BY_DCC
 from bench.steps import Expect, Forbid, Match, Send, Step
-from bench.verbs import band, step_function
+from bench.verbs import NEEDS, band, step_function
 
 REQUEST_S = 5.0
 """What a Service Request with its answer usually takes; only for the estimate."""
@@ -249,7 +249,9 @@ class _Planner:
             self._needs(Measures, step.measure.device or supply.meter)
             band(step.measure)
         elif step.call is not None:
-            step_function(step.call.function)
+            needed = getattr(step_function(step.call.function), NEEDS, None)
+            if needed is not None:
+                self._needs(needed, None)
 
     def _check_supply(self, step: Step) -> None:
         act, limits = step.supply, self._rig.file.limits

@@ -26,6 +26,8 @@ from bench.tasks import at_once
 
 INVENTORY_REQUEST = "8.2"
 INVENTORY_POLL_S = 5.0
+NEEDS = "needs"
+"""The attribute of a step function that names the capability which a rig must have for it."""
 
 
 class StepFailed(BenchError):

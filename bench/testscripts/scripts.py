@@ -16,6 +16,7 @@ from bench.runbook import Runbook, build_runbook, find_runbook, load_runbook
 from bench.testscripts.coded import coded_runbook
 from bench.testscripts.data import DataPlan
 from bench.testscripts.matrix import cell_runbook
+from bench.testscripts.ssi import ssi_runbook
 
 REVIEWED: Mapping[str, str] = {
     **{f"8.1.2/IC01/step-{number}": "ic01" for number in range(1, 7)},
@@ -30,11 +31,18 @@ REVIEWED: Mapping[str, str] = {
 }
 """Requirements that a runbook of the folder `runbooks` covers, by its name."""
 
+
+def _not_reviewed(requirement: Requirement, data: DataPlan, name: str) -> dict[str, Any]:
+    raise UsageError(f"no runbook of the folder covers {requirement.id}")
+
+
 _MADE: Mapping[Kind, Callable[[Requirement, DataPlan, str], dict[str, Any]]] = {
     Kind.SERVICE_REQUEST: cell_runbook,
     Kind.DEVICE_ALERT: coded_runbook,
     Kind.DCC_ALERT: coded_runbook,
     Kind.RESPONSE_CODE: coded_runbook,
+    Kind.INSTALL: _not_reviewed,
+    Kind.SSI: ssi_runbook,
 }
 
 
@@ -102,9 +110,7 @@ def script_for(requirement: Requirement, data: DataPlan, folder: Path) -> Script
         raise UsageError(f"{requirement.met_by} stands for it")
     if reviewed := REVIEWED.get(requirement.id):
         return Script(reviewed, None, folder)
-    make = _MADE.get(requirement.kind)
-    if make is None:
-        raise UsageError("it is done with a browser: `hilbench uept ssi`")
+    make = _MADE[requirement.kind]
     name = script_name(requirement)
     tree = make(requirement, data, name)
     return Script(name, f"# {requirement.id}: made from the document and the test data.\n{as_yaml(tree)}", folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -19,7 +20,7 @@ from tests.testscripts.conftest import RUNBOOKS
 
 Plans = Mapping[Role, RolePlan]
 
-NOT_HERE = ("the rig has no SMETS1", "nothing that this bench can do provokes N5", "it is done with a browser")
+NOT_HERE = ("the rig has no SMETS1", "nothing that this bench can do provokes N5")
 """Beginnings of the reasons for which a requirement has no runbook on the emulated rig."""
 
 
@@ -116,6 +117,15 @@ def test_a_user_that_the_rig_lacks_is_a_reason(uept_rig: Rig, uept_data: DataPla
     ):
         with pytest.raises(UsageError, match=why):
             script_for(requirement(identifier), poor, RUNBOOKS)
+
+
+def test_without_a_way_to_the_interface_the_log_in_is_not_here(uept_rig: Rig, uept_data: DataPlan) -> None:
+    devices = {name: section for name, section in uept_rig.file.devices.items() if name != "ssi"}
+    poor = replace(uept_rig, file=uept_rig.file.model_copy(update={"devices": devices}))
+    plan = plan_role(poor, Role.OU, Population.NEW, uept_data, RUNBOOKS)
+    (item,) = [each for each in plan.items if each.requirement.kind is Kind.SSI]
+    assert item.reason.endswith("the rig has no SelfService")
+    assert not item.runnable
 
 
 def test_hardware_is_named(plans: Plans) -> None:
