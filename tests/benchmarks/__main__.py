@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import dcc, messages, night, process, steps, wires
+from tests.benchmarks import dcc, messages, night, process, steps, uept, wires
 from tests.benchmarks.result import Benchmark, Result, machine
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "messages": messages.messages,
     "dcc": dcc.dcc,
     "inventory": dcc.inventory,
+    "uept": uept.plan_is,
     "start": process.start,
     "ctrl-c": process.ctrl_c,
 }
