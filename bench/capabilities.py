@@ -231,6 +231,19 @@ class DccGateway(Protocol):
         """
 
 
+@runtime_checkable
+class HandHeld(Protocol):
+    """A hand-held terminal on the HAN, which delivers the commands that a User was given for local delivery."""
+
+    async def deliver(self, target: Eui64, command: bytes) -> bytes:
+        """Deliver a GBCS command to a device, and return the device's response, which is the device's own.
+
+        Raises:
+            DeviceLost: the terminal cannot be reached.
+            DeviceError: no response came, or it is not to be believed.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class LogIn:
     """A log-in to the Self Service Interface.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.capabilities import AcSource, CommsHub, Console, DccGateway, HanSniffer, Measures, Switch
+from bench.capabilities import AcSource, CommsHub, Console, DccGateway, HandHeld, HanSniffer, Measures, Switch
 from bench.device import AnyDriver
 from bench.duis.bodies import body_of
 from bench.duis.service_requests import Target, all_service_requests, service_request
@@ -248,6 +248,13 @@ class _Planner:
         elif step.measure is not None:
             self._needs(Measures, step.measure.device or supply.meter)
             band(step.measure)
+        elif step.deliver is not None:
+            self._needs(HandHeld, step.deliver.device)
+            self._dut(step.deliver.to, where)
+            if step.deliver.command not in self._saved:
+                self._mistake(where, f"nothing was saved as {step.deliver.command!r} by an earlier step")
+            if step.deliver.save is not None:
+                self._saved.add(step.deliver.save)
         elif step.call is not None:
             needed = getattr(step_function(step.call.function), NEEDS, None)
             if needed is not None:
@@ -395,6 +402,8 @@ def describe_act(step: Step) -> str:
         return f"ask the operator: {step.prompt.text}"
     if step.call is not None:
         return f"call {step.call.function}"
+    if step.deliver is not None:
+        return f"deliver the local command {step.deliver.command} to {step.deliver.to} by hand"
     return "at once: " + "; ".join(describe_act(inner) for inner in step.parallel or ())
 
 

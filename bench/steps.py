@@ -153,6 +153,22 @@ class Inventory(Part):
         return value
 
 
+class Deliver(Part):
+    """A local command that an earlier step got (Command Variant 2, 3, 6 or 7), carried to the HAN by hand.
+
+    Attributes:
+        command: the name that the earlier step saved it under.
+        to: the device under test.
+        save: keep the device's response under this name, as `response` (base64).
+        device: the hand-held terminal, if the rig has several.
+    """
+
+    command: str
+    to: str
+    save: str | None = None
+    device: str | None = None
+
+
 class Prompt(Part):
     """A question to the operator; any of `choices` is an answer, those in `passes` let the step pass."""
 
@@ -272,6 +288,7 @@ VERBS = (
     "prompt",
     "parallel",
     "call",
+    "deliver",
     "procedure",
 )
 
@@ -301,6 +318,7 @@ class Step(Part):
     prompt: Prompt | None = None
     parallel: tuple[Step, ...] | None = None
     call: Call | None = None
+    deliver: Deliver | None = None
     procedure: str | None = None
     only_if: Inventory | None = None
     expect: tuple[Expect, ...] = ()

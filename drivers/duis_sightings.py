@@ -219,6 +219,7 @@ class Sightings:
         if isinstance(outer, duis.LocalCommand):
             # To be delivered by hand: what the device says to it does not come by way of the DCC.
             data["local_command"] = True
+            data["values"] = {"command": outer.payload.hex(), "request_id": _text(request)}
         elif isinstance(outer, duis.PreCommand):
             data["pre_command"] = True
         if isinstance(outer, duis.InventoryResponse):

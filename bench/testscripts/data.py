@@ -20,7 +20,7 @@ from bench.ctsd.tables import Role, Smets
 from bench.errors import UsageError
 from bench.parties import DeviceType
 from bench.quantities import SecondsField
-from bench.rig_file import Part, Rig
+from bench.rig_file import Part, Rig, YesNo
 
 
 class Firmware(Part):
@@ -77,6 +77,8 @@ class DataPlan(Part):
         new_suppliers: IS and GS to the User that takes a device over.
         older_users: User Role to a User whom the DCC has registered with an older version of DUIS (N999).
         devices: "SMETS1" and "SMETS2+" to device type to the device under test.
+        local_delivery: whether local commands are delivered, too, by the rig's hand-held terminal; the document asks
+            only that the User gets them. So unless said otherwise, where the rig has one.
         windows: how long to wait.
         firmware: of the firmware tests.
         export_mpan: of the ESME's export metering point.
@@ -91,6 +93,7 @@ class DataPlan(Part):
     new_suppliers: Mapping[Literal["IS", "GS"], str] = Field(default_factory=dict)
     older_users: Mapping[Role, str] = Field(default_factory=dict)
     devices: Mapping[Smets, Mapping[DeviceType, str]] = Field(default_factory=dict)
+    local_delivery: YesNo = False
     windows: Windows = Windows()
     firmware: Firmware = Firmware()
     export_mpan: str = "1312345678111"
@@ -165,6 +168,9 @@ def load_test_data(rig: Rig, path: Path | None = None) -> DataPlan:
             "users": {**users, **given.users},
             "older_users": {**_older(rig), **given.older_users},
             "new_suppliers": {**later, **given.new_suppliers},
+            "local_delivery": given.local_delivery
+            if "local_delivery" in given.model_fields_set
+            else any(section.get("driver") == "hand-held" for section in rig.file.devices.values()),
             "devices": {kind: {**devices[kind], **given.devices.get(kind, {})} for kind in Smets},
         }
     )

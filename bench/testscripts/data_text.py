@@ -22,6 +22,7 @@ def data_text(data: DataPlan, rig: str) -> str:
             for smets, devices in data.devices.items()
             if devices
         },
+        "local_delivery": "yes" if data.local_delivery else "no",
         "windows": data.windows.model_dump(),
         "firmware": {"version": data.firmware.version, "image": data.firmware.image},
         "export_mpan": data.export_mpan,

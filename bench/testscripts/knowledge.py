@@ -137,7 +137,7 @@ def needs_of(case: Case, *, transformed_only: bool = False) -> Needs:
     """
     needs = Needs(preconditions=_preconditions(case))
     if not transformed_only:
-        for table in (_SCHEDULES, _SUPPLY, _FIRMWARE, _LOADS, _BOOST, _RETURNED):
+        for table in (_SCHEDULES, _SUPPLY, _FIRMWARE, _LOADS, _BOOST, _RETURNED, _LOCAL):
             if case.variant in table:
                 table[case.variant](case, needs)
     if case.variant == "8.4":
@@ -242,6 +242,29 @@ def _hub_back(case: Case, needs: Needs) -> None:
 
 
 _RETURNED = {"8.14.3": _hub_back, "8.14.4": _hub_back}
+
+
+def _delivered(case: Case, needs: Needs) -> None:
+    """A local command, delivered by hand: what the device answered is what is returned to the DCC."""
+    device = case.data.device(case.smets, meter_type(case.role))
+    step = case.send("7.4", 2, save="local")
+    step["expect"] = [
+        {"response": "7.4", "code": "I0", "form": "local-command", "within": duration_text(case.data.windows.dcc)}
+    ]
+    step["send"]["command_variant"] = "2"
+    needs.setup.append(step)
+    needs.setup.append(
+        {
+            "title": f"Deliver it to {device} by the hand-held terminal",
+            "as": case.user,
+            "deliver": {"command": "local", "to": device, "save": "returned"},
+        }
+    )
+    needs.params["device_gbcs_response"] = "${saved.returned.response}"
+    needs.params["original_request_id"] = "${saved.local.request_id}"
+
+
+_LOCAL = {"8.13": _delivered}
 
 
 def _load_back(case: Case, needs: Needs) -> None:

@@ -36,6 +36,8 @@ def cell_runbook(requirement: Requirement, data: DataPlan, name: str) -> dict[st
     if needs.setup:
         runbook["setup"] = needs.setup
     runbook["steps"] = [_step(requirement, case, cell.column, needs)]
+    if cell.column in (Column.CV2, Column.CV6) and data.local_delivery:
+        runbook["steps"] = _delivered(runbook["steps"][0], case)
     if needs.teardown:
         runbook["teardown"] = needs.teardown
     return runbook
@@ -79,6 +81,20 @@ def _step(requirement: Requirement, case: Case, column: Column, needs: Needs) ->
             }
         ]
     return step
+
+
+def _delivered(step: dict[str, Any], case: Case) -> list[dict[str, Any]]:
+    """The step that gets a local command, and another by which it is carried to the device."""
+    send = step["send"] | {"save": "local"}
+    deliver = {
+        "step": "2",
+        "title": f"Deliver it to {case.target} by the hand-held terminal",
+        "as": case.user,
+        "covers": step["covers"],
+        "deliver": {"command": "local", "to": case.target},
+    }
+    first = {name: value for name, value in step.items() if name != "covers"}
+    return [first | {"send": send}, deliver]
 
 
 def _expected(case: Case, column: Column) -> list[dict[str, Any]]:

@@ -208,6 +208,7 @@ def hardware(runbook: Runbook) -> tuple[str, ...]:
                 ("console", step.console),
                 ("reference meter", step.measure),
                 ("operator", step.prompt),
+                ("hand-held terminal", step.deliver),
             ):
                 if used is not None:
                     found[name] = None

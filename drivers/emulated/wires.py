@@ -117,6 +117,7 @@ KINDS = {
     "console": (_DEVICES, "MeterConsole"),
     "nrf-sniffer": (_DEVICES, "Sniffer"),
     "duis-http": (_DCC, "DuisHttp"),
+    "hand-held": ("drivers.emulated.hand_held", "HandHeldWire"),
     "self-service": ("drivers.emulated.self_service", "SelfServiceWire"),
 }
 """Module and class of each kind of wire: only what a rig uses is loaded."""
