@@ -16,7 +16,9 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bench.clock import Clock
+from bench.duis.default_params import gas_params
 from bench.errors import UsageError
+from bench.gbcs import utrn
 from bench.parties import DeviceType, Dut, KeyUse, Parties, User
 from bench.quantities import parse
 
@@ -25,8 +27,12 @@ _DUT_FIELDS = ("id", "mpxn", "install_code", "model", "manufacturer", "firmware"
 _USER_FIELDS = ("id", "signing", "agreement")
 _DUT_CERTIFICATE = "certificate"
 _MOMENT = re.compile(r"\$\{(now|today)\s*(?:([+-])\s*([^}]+))?\}")
+_TOP_UP = re.compile(r"\$\{([^.}]+)\.utrn\.([^.}]+)\.([0-9]{1,9})\}")
+_PENCE = 1000
 _DATE_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _A_DAY = timedelta(days=1)
+_WORDS = ("debt_recovery_rate_period",)
+"""Parameters whose names look like those of quantities, and which are words: HOURLY, DAILY."""
 _QUANTITIES = {"_threshold": "voltage", "_period": "duration"}
 
 
@@ -38,8 +44,9 @@ def resolve(text: str, parties: Parties, saved: Mapping[str, Mapping[str, Any]],
     """Fill in what a reference stands for.
 
     `${DEVICE.FIELD}` is a fact of the DUT file, or its digital signature `certificate` as base64; `${USER.signing}`
-    and `${USER.agreement}` are certificates of a User; `${now}`, `${now + 20 min}` and `${today + 1 d}` are moments
-    in UTC; `${saved.NAME.KEY}` is from the response to an earlier request.
+    and `${USER.agreement}` are certificates of a User, `${USER.utrn.DEVICE.NUMBER}` a top up of ten pounds for a
+    meter; `${now}`, `${now + 20 min}` and `${today + 1 d}` are moments in UTC; `${saved.NAME.KEY}` is from the
+    response to an earlier request.
 
     Raises:
         NothingSaved: no step has saved it.
@@ -60,7 +67,11 @@ def resolve(text: str, parties: Parties, saved: Mapping[str, Mapping[str, Any]],
                 )
             return str(values[key])
         if name in parties.users:
-            return _user_fact(reference, parties.users[name])
+            return (
+                _top_up(reference, parties)
+                if _TOP_UP.fullmatch(reference)
+                else _user_fact(reference, parties.users[name])
+            )
         if key == _DUT_CERTIFICATE and name in parties.duts:
             return _device_certificate(reference, parties)
         return _dut_fact(reference, parties.duts)
@@ -92,6 +103,18 @@ def _user_fact(reference: str, user: User) -> str:
         raise UsageError(f"{reference} names nothing", next_step=f"Write ${{USER.FIELD}}: {', '.join(_USER_FIELDS)}")
     pair = user.signing if key == "signing" else user.agreement
     return base64.b64encode(pair.certificate.public_bytes(Encoding.DER)).decode()
+
+
+def _top_up(reference: str, parties: Parties) -> str:
+    """A fresh UTRN of ten pounds, made by the supplier with its own key."""
+    form = _TOP_UP.fullmatch(reference)
+    assert form is not None
+    dut = parties.duts.get(form[2])
+    key = parties.certificates.public_key(dut.eui, KeyUse.KEY_AGREEMENT) if dut is not None else None
+    if dut is None or key is None:
+        raise UsageError(f"{reference}: the rig has no key agreement certificate of {form[2]}")
+    user = parties.users[form[1]]
+    return utrn.issue(_PENCE, int(form[3]), user.agreement.private_key, key, user.eui, dut.eui)
 
 
 def _device_certificate(reference: str, parties: Parties) -> str:
@@ -156,7 +179,9 @@ def _check_reference(reference: str, duts: Mapping[str, Dut], users: Collection[
     if _is_moment(reference):
         _moment(reference, datetime(2000, 1, 1, tzinfo=UTC))
     elif name in users:
-        if key not in _USER_FIELDS or not reference.endswith("}"):
+        if _TOP_UP.fullmatch(reference):
+            _dut_fact(f"${{{key.split('.')[1]}.id}}", duts)
+        elif key not in _USER_FIELDS or not reference.endswith("}"):
             raise UsageError(
                 f"{reference} names nothing", next_step=f"Write ${{USER.FIELD}}: {', '.join(_USER_FIELDS)}"
             )
@@ -213,6 +238,8 @@ def request_params(
     _demand_facts(variant, given, target, device or target)
     now = clock.now().utc
     params = _known(variant, given, user, target, device or target, clock)
+    if target is not None and target.type is DeviceType.GSME:
+        params |= gas_params(variant, params.keys() | given.keys())
 
     def filled(key: str, value: Any) -> Any:
         if isinstance(value, str):
@@ -227,8 +254,7 @@ def request_params(
 def _number(key: str, text: str) -> str:
     """Quantities in the units that DUIS carries: volts and seconds, whole."""
     for ending, kind in _QUANTITIES.items():
-        # A word such as DAILY is no quantity.
-        if key.endswith(ending) and re.search("[A-Za-z]", text) and not text[:1].isalpha():
+        if key.endswith(ending) and key not in _WORDS and re.search("[A-Za-z]", text):
             try:
                 value = parse(text, kind)
             except ValueError as error:

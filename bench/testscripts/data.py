@@ -82,7 +82,8 @@ class DataPlan(Part):
         windows: how long to wait.
         firmware: of the firmware tests.
         export_mpan: of the ESME's export metering point.
-        utrn: a top-up that the meter takes.
+        utrn: a top-up that the meter takes; unless given, the supplier makes one with its key.
+        top_up_number: of the first top-up so made; each meter must never have had it, or a higher one.
         post_code: of 12.1.
         address_identifier: of 12.1.
         unknown_device: an EUI-64 that the inventory does not hold.
@@ -97,7 +98,8 @@ class DataPlan(Part):
     windows: Windows = Windows()
     firmware: Firmware = Firmware()
     export_mpan: str = "1312345678111"
-    utrn: str = "12345678901234567890"
+    utrn: str | None = None
+    top_up_number: int = Field(default=1, ge=1, le=900_000_000)
     post_code: str = "AB1 2CD"
     address_identifier: str = "1"
     unknown_device: str = "00-DB-12-34-56-FF-FF-FF"

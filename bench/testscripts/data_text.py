@@ -27,6 +27,7 @@ def data_text(data: DataPlan, rig: str) -> str:
         "firmware": {"version": data.firmware.version, "image": data.firmware.image},
         "export_mpan": data.export_mpan,
         "utrn": data.utrn,
+        "top_up_number": str(data.top_up_number),
         "post_code": data.post_code,
         "address_identifier": data.address_identifier,
         "unknown_device": data.unknown_device,

@@ -137,7 +137,7 @@ def needs_of(case: Case, *, transformed_only: bool = False) -> Needs:
     """
     needs = Needs(preconditions=_preconditions(case))
     if not transformed_only:
-        for table in (_SCHEDULES, _SUPPLY, _FIRMWARE, _LOADS, _BOOST, _RETURNED, _LOCAL):
+        for table in (_SCHEDULES, _SUPPLY, _FIRMWARE, _LOADS, _BOOST, _RETURNED, _LOCAL, _CREDIT):
             if case.variant in table:
                 table[case.variant](case, needs)
     if case.variant == "8.4":
@@ -264,6 +264,15 @@ def _delivered(case: Case, needs: Needs) -> None:
     needs.params["original_request_id"] = "${saved.local.request_id}"
 
 
+def _prepayment(case: Case, needs: Needs) -> None:
+    """A meter without credit in prepayment mode has emergency credit to offer; then it is in credit mode again."""
+    prepayment = {"suspend_debt_disabled": "false", "suspend_debt_emergency": "false", "disablement_threshold": "0"}
+    step = case.send("1.6")
+    needs.setup.append(step | {"send": step["send"] | {"params": prepayment}})
+    needs.teardown.append(case.send("1.6"))
+
+
+_CREDIT = {"2.5": _prepayment}
 _LOCAL = {"8.13": _delivered}
 
 

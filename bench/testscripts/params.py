@@ -94,7 +94,7 @@ def params_of(
     if future:
         params["execution_date_time"] = f"${{now + {duration_text(data.windows.future)}}}"
     if variant not in FILLED_IN:
-        known = _known(role, smets, data)
+        known = _known(role, smets, data, command_variant)
         params |= {name: _value(known[name]) for name in needed if name in known and name not in params}
     instead = _instead(variant, role, smets, data)
     if instead:
@@ -116,8 +116,11 @@ def _value(known: Any) -> Any:
     return known() if callable(known) else known
 
 
-def _known(role: Role, smets: Smets, data: DataPlan) -> Mapping[str, Any]:
-    """What no default can say, by the names of parameters; what the test data may lack is looked up when needed."""
+def _known(role: Role, smets: Smets, data: DataPlan, number: int) -> Mapping[str, Any]:
+    """What no default can say, by the names of parameters; what the test data may lack is looked up when needed.
+
+    `number` tells the top-ups of one plan apart.
+    """
 
     def fact(kind: DeviceType, key: str = "id") -> Any:
         return lambda: f"${{{data.device(smets, kind)}.{key}}}"
@@ -139,7 +142,7 @@ def _known(role: Role, smets: Smets, data: DataPlan) -> Mapping[str, Any]:
         "old_chf_id": fact(DeviceType.CHF),
         "old_gpf_id": fact(DeviceType.GPF),
         "other_device_id": fact(other_type(role)),
-        "utrn": data.utrn,
+        "utrn": data.utrn or (lambda: f"${{{user}.utrn.{data.device(smets, own)}.{data.top_up_number + number}}}"),
     }
 
 

@@ -19,10 +19,11 @@ from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
 from bench.duis.service_requests import CV_TRANSFORM, Target, service_request
 from bench.eui import Eui64
+from bench.gbcs import utrn
 from bench.gbcs.crypto import sign_pre_command
 from bench.gbcs.message import Message
 from bench.gbcs.use_cases import Response, use_case_for
-from bench.parties import DeviceType, Dut
+from bench.parties import DeviceType, Dut, KeyUse
 from bench.quantities import parse
 from bench.request_params import request_params
 from bench.testscripts import params
@@ -109,6 +110,13 @@ def case_of(cell: Cell) -> Case:
     return Case(Role(cell.role), cell.variant, Smets.SMETS2, DATA)
 
 
+def top_up(small: Small, role: str, name: str, pence: int = 1000, number: int = 1, pounds: bool = False) -> str:
+    """A UTRN of a supplier for a meter; `number` rises from one to the next."""
+    supplier, device = small.world.users[role], DUTS[name].eui
+    own = small.world.surroundings.identities.device(device, KeyUse.KEY_AGREEMENT).private_key.public_key()
+    return utrn.issue(pence, number, supplier.agreement.private_key, own, supplier.eui, device, pounds=pounds)
+
+
 async def _local_response(cell: Cell, small: Small) -> dict[str, Any]:
     local = small.send(cell.role, "7.4", DUTS[meter(cell)].eui, command_variant=2)
     if not isinstance(local, duis.LocalCommand):
@@ -139,7 +147,7 @@ BEFORE: Mapping[str, Callable[[Cell, Small], Awaitable[dict[str, Any]]]] = {
 async def set_up(cell: Cell, small: Small) -> dict[str, dict[str, Any]]:
     """Do what the Test Script of a cell does first, and return what it saves for later."""
     saved: dict[str, dict[str, Any]] = {}
-    if cell.command_variant == CV_TRANSFORM:
+    if cell.command_variant == CV_TRANSFORM or cell.variant in BEFORE:
         return saved
     for step in needs_of(case_of(cell)).setup:
         if "wait" in step:
@@ -148,7 +156,8 @@ async def set_up(cell: Cell, small: Small) -> dict[str, dict[str, Any]]:
         variant = step["send"]["service_request"]
         sent = service_request(variant)
         made = Cell(cell.role, variant, 5 if sent.critical else sent.usual_command_variant)
-        answer = await put(made, small)
+        given = step["send"].get("params")
+        answer = await put(made, small, given)
         if "save" in step["send"]:
             assert isinstance(answer, duis.DspResponse)
             saved[step["send"]["save"]] = dict(answer.values)
@@ -160,6 +169,7 @@ def params_of(
     small: Small,
     more: Mapping[str, Any] | None = None,
     saved: Mapping[str, Mapping[str, Any]] | None = None,
+    instead: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The parameters of a request as its Test Script has them, filled in as the bench does."""
     case, parties = case_of(cell), small.world.parties
@@ -167,6 +177,8 @@ def params_of(
         params.params_of(cell.variant, cell.command_variant, case.role, case.smets, DATA, future=cell.future)
         | needs_of(case).params
     )
+    if instead:
+        given = dict(instead)
     if not saved:
         given = {name: value for name, value in given.items() if "${saved." not in str(value)}
     return request_params(
@@ -201,15 +213,15 @@ async def ask(cell: Cell) -> None:
         await put(cell, small)
 
 
-async def put(cell: Cell, small: Small) -> duis.Response:
-    """Put a cell to this world, and return the DCC's own answer.
+async def put(cell: Cell, small: Small, given: Mapping[str, Any] | None = None) -> duis.Response:
+    """Put a cell to this world, with these parameters besides, and return the DCC's own answer.
 
     Raises:
         Unanswered: what must come back did not.
     """
     request = service_request(cell.variant)
     more = await BEFORE[cell.variant](cell, small) if cell.variant in BEFORE else {}
-    sent = params_of(cell, small, more, await set_up(cell, small))
+    sent = params_of(cell, small, more, await set_up(cell, small), given)
     if request.target is Target.DCC:
         answer = small.send(cell.role, cell.variant, DCC, sent)
         if answer.response_code not in ("I0", "I99"):
