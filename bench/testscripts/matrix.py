@@ -13,7 +13,7 @@ from bench.testscripts.knowledge import Case, Needs, good_code, needs_of
 from bench.testscripts.params import FILLED_IN, duration_text, params_of
 
 _ALERT_MARGIN_S = 300.0
-INSTRUCTIONS: dict[str, int] = {"6.14.2": 2}
+INSTRUCTIONS: dict[str, int] = {"1.1.2": 3, "6.14.2": 2}
 """How many instructions the device reports on (0x8F66) for a future-dated request, where it is more than one."""
 
 

@@ -18,8 +18,8 @@ from bench.steps import Step
 from bench.testscripts.data import DataPlan
 from bench.testscripts.scripts import Script, script_for
 
-_FIRST = ("12.2", "8.11", "8.1.1", "8.7.1", "8.7.2", "6.21", "11.1", "11.3")
-"""A device is installed before it is asked anything."""
+_FIRST = ("12.2", "8.11", "8.1.1", "8.7.1", "8.7.2", "6.21", "2.5", "11.1", "11.3")
+"""A device is installed before it is asked anything, and has emergency credit to offer before it is topped up."""
 _LAST = (
     "7.2",
     "7.3",
