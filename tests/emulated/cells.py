@@ -208,7 +208,7 @@ async def ask(cell: Cell) -> None:
         Unanswered: what must come back did not.
     """
     inventory = {meter(cell): STATUSES[cell.variant]} if cell.variant in STATUSES else {}
-    world = {"gsme_wake": "60 s"}
+    world = {"gsme_wake": "60 s", "dual_band": {"devices": ["gsme"]}}
     with small_world(users=tuple(ALL_USERS), more_duts=MORE_DUTS, inventory=inventory, world=world) as small:
         await put(cell, small)
 
