@@ -125,9 +125,8 @@ class Changes:
         Raises:
             UsageError: the project has none.
         """
-        for test in self.project.tests():
-            if test.id == test_id:
-                return test
+        if (test := self.project.test(test_id)) is not None:
+            return test
         raise UsageError(
             f"this project has no test {test_id!r}", next_step="`hilbench uept tests PROJECT` lists those of it"
         )
@@ -164,13 +163,13 @@ class Changes:
             raised = next(each for each in self.project.executions() if each.number == self.issue(retest_of).execution)
             if raised.test != test.id:
                 raise UsageError(f"issue {retest_of} was raised by {raised.test}, not by {test.id}")
-        cycle = 1 + sum(each.test == test.id for each in self.project.executions())
         with self.store.change():
+            (before,) = self.store.rows("SELECT count(*) AS number FROM executions WHERE test = ?", (test.id,))
             number = self.store.insert(
                 "executions",
                 {
                     "test": test.id,
-                    "cycle": cycle,
+                    "cycle": before["number"] + 1,
                     "result": result.value,
                     "at": at.isoformat(),
                     "script": script,

@@ -102,6 +102,11 @@ class Project:
         """Every test, in the order of the document."""
         return tuple(_test(row) for row in self.store.rows("SELECT * FROM tests ORDER BY position"))
 
+    def test(self, test_id: str) -> Test | None:
+        """The test of an id, or None."""
+        found = self.store.rows("SELECT * FROM tests WHERE id = ?", (test_id,))
+        return _test(found[0]) if found else None
+
     def scripts(self) -> tuple[Script, ...]:
         """Every link of a test to a Test Script."""
         rows = self.store.rows("SELECT * FROM scripts ORDER BY test, script")

@@ -137,27 +137,28 @@ def take(
     recorded = {(each.run, each.test) for each in changes.project.executions() if each.run}
     proofs = [(bundle, read_proof(bundle, trusted)) for bundle in bundles]
     taken = []
-    for bundle, proof in sorted(proofs, key=lambda pair: pair[1].ended):
-        new = 0
-        for each in proof.proven:
-            if each.test not in known or (proof.run, each.test) in recorded:
-                continue
-            issue = retest_of if retest_of is not None and _raised(changes, retest_of) == each.test else None
-            changes.record(
-                each.test,
-                each.result,
-                at=proof.ended,
-                script=proof.runbook,
-                reason=each.reason,
-                run=proof.run,
-                evidence=str(bundle.resolve()),
-                sha256=file_hash(bundle / MANIFEST),
-                real=proof.real,
-                regression=regression,
-                retest_of=issue,
-            )
-            new += 1
-        taken.append((bundle, new, sum(each.test not in known for each in proof.proven)))
+    with changes.store.change():
+        for bundle, proof in sorted(proofs, key=lambda pair: pair[1].ended):
+            new = 0
+            for each in proof.proven:
+                if each.test not in known or (proof.run, each.test) in recorded:
+                    continue
+                issue = retest_of if retest_of is not None and _raised(changes, retest_of) == each.test else None
+                changes.record(
+                    each.test,
+                    each.result,
+                    at=proof.ended,
+                    script=proof.runbook,
+                    reason=each.reason,
+                    run=proof.run,
+                    evidence=str(bundle.resolve()),
+                    sha256=file_hash(bundle / MANIFEST),
+                    real=proof.real,
+                    regression=regression,
+                    retest_of=issue,
+                )
+                new += 1
+            taken.append((bundle, new, sum(each.test not in known for each in proof.proven)))
     return taken
 
 

@@ -78,11 +78,14 @@ class Store:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """Make several changes at once: all of them are kept, or none.
+        """Make several changes at once: all of them are kept, or none. Within another one it is part of that.
 
         Raises:
             BenchError: another process keeps the file, or the disk does not take the change.
         """
+        if self._db.in_transaction:
+            yield
+            return
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -59,7 +60,8 @@ def write(document: Document, folder: Path, formats: tuple[str, ...] = FORMATS) 
             renderers[form](document, half)
             half.replace(path)
         except OSError as error:
-            half.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                half.unlink()
             raise BenchError(f"cannot write {path}: {error.strerror or error}") from None
         written.append(path)
     return written
