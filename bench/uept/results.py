@@ -54,14 +54,14 @@ class Proof:
     Attributes:
         run: the run's id.
         runbook: what was run.
-        ended: when, UTC.
+        ended: when, UTC; None of a run in virtual time, which happened on no day.
         real: it is fit to be compliance evidence: real devices, real time that was synchronised.
         proven: by requirement.
     """
 
     run: str
     runbook: str
-    ended: datetime
+    ended: datetime | None
     real: bool
     proven: tuple[Proven, ...]
 
@@ -89,7 +89,7 @@ def read_proof(bundle: Path, trusted: Collection[str]) -> Proof:
             undecided = data.get("reason", "") if data.get("verdict") == Verdict.UNDECIDED.value else ""
         elif record.kind == "step" and data.get("state") == "end":
             steps.append(data)
-    when = datetime.fromtimestamp(ended_ns // _NS, UTC)
+    when = datetime.fromtimestamp(ended_ns // _NS, UTC) if report.clock is ClockKind.REAL else None
     return Proof(report.run, runbook, when, _real(report), tuple(_proven(steps, undecided)))
 
 
@@ -138,7 +138,7 @@ def take(
     proofs = [(bundle, read_proof(bundle, trusted)) for bundle in bundles]
     taken = []
     with changes.store.change():
-        for bundle, proof in sorted(proofs, key=lambda pair: pair[1].ended):
+        for bundle, proof in sorted(proofs, key=lambda pair: (pair[1].ended or changes.now, pair[1].run)):
             new = 0
             for each in proof.proven:
                 if each.test not in known or (proof.run, each.test) in recorded:
@@ -147,7 +147,7 @@ def take(
                 changes.record(
                     each.test,
                     each.result,
-                    at=proof.ended,
+                    at=proof.ended or changes.now,
                     script=proof.runbook,
                     reason=each.reason,
                     run=proof.run,

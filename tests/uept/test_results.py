@@ -27,6 +27,7 @@ def test_evidence_becomes_results_once(tmp_path: Path) -> None:
         assert (found[SHORT].result, found[SHORT].reason) == (Result.FAILED, "it did not come")
         assert (found[LONG].script, found[LONG].run, found[LONG].real) == ("outage", "r1", False)
         assert len(found[LONG].sha256) == 64
+        assert found[LONG].at == changes.now, "virtual time is on no day: it counts as of when it was taken"
         assert results.take(changes, [bundle], [KEY.fingerprint]) == [(bundle, 0, 0)], "twice is once"
 
 
