@@ -225,12 +225,19 @@ def rig_park(rig_path: Path) -> None:
 @click.option(
     "--trust", "trusted", multiple=True, metavar="FINGERPRINT", help="Fingerprint of a bench's key; repeatable."
 )
+@click.option(
+    "--tsa-root",
+    "tsa_roots",
+    metavar="PEM",
+    type=click.Path(path_type=Path),
+    help="Roots of the authorities of time stamps.",
+)
 @JSON
-def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], as_json_: bool) -> None:
+def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], tsa_roots: Path | None, as_json_: bool) -> None:
     """Check evidence offline: every file, the journal's chain, the signature. Exit code 1 if anything is wrong."""
     from bench.cli_runs import verify_bundle
 
-    reports = [(bundle, verify_bundle(bundle, trusted)) for bundle in bundles]
+    reports = [(bundle, verify_bundle(bundle, trusted, tsa_roots=tsa_roots)) for bundle in bundles]
     if as_json_:
         from dataclasses import asdict
 
@@ -242,6 +249,16 @@ def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], as_json_: bool) 
         for bundle, report in reports:
             say(f"{bundle}: {report}")
     sys.exit(1 if any(report.problem for _, report in reports) else 0)
+
+
+@main.command()
+@click.argument("bundles", nargs=-1, required=True, metavar="BUNDLE...", type=click.Path(path_type=Path))
+@click.option("--tsa", envvar="HILBENCH_TSA", metavar="URL", required=True, help="The authority; or in $HILBENCH_TSA.")
+def stamp(bundles: tuple[Path, ...], tsa: str) -> None:
+    """Have an authority (RFC 3161) certify that sealed evidence is there now. What has a stamp stays as it is."""
+    from bench.cli_runs import stamp_bundles
+
+    sys.exit(stamp_bundles(bundles, tsa))
 
 
 @main.command("decode")
@@ -276,13 +293,6 @@ def decode_command(message: str, folder: Path | None, as_json_: bool) -> None:
     sys.exit(decoded.exit_code)
 
 
-cli_service.add_to(main)
-cli_uept.add_to(main)
-
-if __name__ == "__main__":
-    main()
-
-
 @main.command("utrn")
 @click.argument("rig_path", metavar="RIG", type=RIG)
 @click.option("--as", "user", metavar="USER", required=True, help="The supplier, by its name on the rig.")
@@ -302,3 +312,10 @@ def utrn_command(rig_path: Path, user: str, device: str, pence: int | None, poun
         say(issue(rig_path, user, device, value, number, pounds=pounds is not None))
     except CodecError as error:
         _fail(error, USAGE)
+
+
+cli_service.add_to(main)
+cli_uept.add_to(main)
+
+if __name__ == "__main__":
+    main()

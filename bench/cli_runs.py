@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import runner
 from bench.cli_common import UNDECIDED, say, state_folder
+from bench.errors import BenchError
 from bench.evidence.verify import Report, verify
 from bench.planner import Plan
 from bench.resume_bundle import Interrupted
@@ -51,7 +52,35 @@ def run_and_tell(
     return code
 
 
-def verify_bundle(bundle: Path, trusted: tuple[str, ...] = (), *, own: bool = False) -> Report:
+def verify_bundle(
+    bundle: Path, trusted: tuple[str, ...] = (), *, own: bool = False, tsa_roots: Path | None = None
+) -> Report:
     """Check a bundle with the keys that are believed, with `own` this bench's among them."""
     fingerprints = (*trusted, runner.bench_key(state_folder()).fingerprint) if own else trusted
-    return verify(bundle, fingerprints)
+    if tsa_roots is None:
+        return verify(bundle, fingerprints)
+    from bench.evidence.timestamp import load_roots
+
+    return verify(bundle, fingerprints, load_roots(tsa_roots))
+
+
+def stamp_bundles(bundles: Sequence[Path], url: str) -> int:
+    """Have bundles stamped, and say how each went; the exit code: 3 if any could not be."""
+    import asyncio
+
+    from bench.evidence.manifest import TIMESTAMP
+    from bench.evidence.timestamp import stamp
+
+    code = 0
+    for bundle in bundles:
+        if (bundle / TIMESTAMP).exists():
+            say(f"{bundle}: stamped already")
+            continue
+        try:
+            found = asyncio.run(stamp(bundle, url))
+        except BenchError as error:
+            say(f"{bundle}: {error}")
+            code = UNDECIDED
+            continue
+        say(f"{bundle}: {found.at:%Y-%m-%dT%H:%M:%SZ}, {found.authority or 'an authority that is not named'}")
+    return code

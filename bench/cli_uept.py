@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench import cli_uept_project, cli_uept_results
 from bench.cli_common import JSON, RIG, say, state_folder
+from bench.cli_uept_common import POPULATIONS, ROLES
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,13 +20,11 @@ if TYPE_CHECKING:
     from bench.testscripts.data import DataPlan
     from bench.testscripts.plan import Item, RolePlan
 
-_ROLES = ("IS", "GS", "ES", "ED", "GT", "RSA", "OU")
-_POPULATIONS = ("new", "eligibility", "additive", "additive-evidence")
 _DEFAULT_RIG = Path("rigs/uept.yaml")
 
-_role = click.option("--role", type=click.Choice(_ROLES, case_sensitive=False), required=True, help="User Role.")
+_role = click.option("--role", type=click.Choice(ROLES, case_sensitive=False), required=True, help="User Role.")
 _population = click.option(
-    "--population", type=click.Choice(_POPULATIONS), default="new", show_default=True, help="Why the Party tests."
+    "--population", type=click.Choice(POPULATIONS), default="new", show_default=True, help="Why the Party tests."
 )
 _rig = click.option("--rig", "rig_path", type=RIG, default=_DEFAULT_RIG, show_default=True, help="The rig file.")
 _data = click.option("--data", "data_path", type=RIG, help="The Test Data Plan; without one the rig's own devices.")
@@ -246,7 +246,7 @@ def coverage_command(
     from bench.testscripts.coverage import coverage_text, gaps, read_gaps
 
     rig, data = _load(rig_path, data_path)
-    plans = [_plan(rig, data, role, "new", False) for role in _ROLES]
+    plans = [_plan(rig, data, role, "new", False) for role in ROLES]
     if evidence is not None:
         known = gaps(rig, plans, evidence, runner.bench_key(state_folder()).fingerprint)
         gaps_path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
@@ -259,4 +259,6 @@ def coverage_command(
 
 def add_to(main: click.Group) -> None:
     """Add the commands to the command line."""
+    for command in (*cli_uept_project.COMMANDS, *cli_uept_results.COMMANDS):
+        uept.add_command(command)
     main.add_command(uept)
