@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from bench import cli_service
+from bench import cli_campaign, cli_report, cli_service
 from bench.cli_common import JSON, RIG, UNDECIDED, UNSAFE, USAGE, say, state_folder
 from bench.errors import BenchError, UnsafeError, UsageError
 
@@ -277,6 +277,8 @@ def decode_command(message: str, folder: Path | None, as_json_: bool) -> None:
 
 
 cli_service.add_to(main)
+main.add_command(cli_report.report)
+main.add_command(cli_campaign.campaign)
 
 if __name__ == "__main__":
     main()

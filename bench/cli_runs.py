@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import runner
 from bench.cli_common import UNDECIDED, say, state_folder
+from bench.evidence.packed import unpacked
 from bench.evidence.verify import Report, verify
 from bench.planner import Plan
 from bench.resume_bundle import Interrupted
@@ -52,6 +53,7 @@ def run_and_tell(
 
 
 def verify_bundle(bundle: Path, trusted: tuple[str, ...] = (), *, own: bool = False) -> Report:
-    """Check a bundle with the keys that are believed, with `own` this bench's among them."""
+    """Check a bundle, or a compressed one, with the keys that are believed, with `own` this bench's among them."""
     fingerprints = (*trusted, runner.bench_key(state_folder()).fingerprint) if own else trusted
-    return verify(bundle, fingerprints)
+    with unpacked(bundle) as folder:
+        return verify(folder, fingerprints)
