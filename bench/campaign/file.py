@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator, model_validator
 
 from bench import strict_yaml
-from bench.campaign.notice_file import NoticeSpec
+from bench.campaign.notice_file import NoticeSpec, read_credentials
 from bench.campaign.times import Schedule, Window, ZoneField
 from bench.errors import UsageError
 from bench.quantities import SecondsField
@@ -286,4 +286,11 @@ def _mistakes(document: strict_yaml.Document, file: CampaignFile) -> list[str]:
                 f"there are: {known}"
             )
         seen[entry.entry] = entry
+    for index, spec in enumerate(file.notify):
+        way = spec.mail or spec.webhook or spec.mqtt
+        if way is not None and way.credentials is not None:
+            try:
+                read_credentials(document.path.parent / way.credentials)
+            except UsageError as error:
+                mistakes.append(f"{document.where(('notify', index))}: {error}")
     return mistakes

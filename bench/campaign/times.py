@@ -26,7 +26,7 @@ def _read_zone(value: object) -> object:
         return value
     try:
         return ZoneInfo(value)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         raise ValueError(f"there is no time zone {value!r}; write one such as Europe/London") from None
 
 
