@@ -235,7 +235,6 @@ def _from_evidence(attempt: int, bundle: Path, trusted: Collection[str], parked:
         report.body_hash,
         evidence.level.value,
         tuple(report.findings),
-        tuple(report.covers),
         tuple(report.covered),
         _latencies(report),
         tuple(report.lost),

@@ -204,9 +204,9 @@ class Night:
     async def _attempt(self, state: CaseState, rig: Rig) -> None:
         case, number = state.case, len(state.attempts) + 1
         again = f", attempt {number}" if number > 1 else ""
-        self._say(f"{case.number}/{len(self._plan.cases)}  {case.runbook} on {case.rig} ({case.entry_name}{again})")
         start = {"case": case.number, "attempt": number, "name": case.name, "seed": case.seed}
         await self._record.note("attempt", {"state": "start", **start, "faults": list(case.faults)})
+        self._say(f"{case.number}/{len(self._plan.cases)}  {case.runbook} on {case.rig} ({case.entry_name}{again})")
         result = None
         if not rig.emulated or case.rig in self._plan.served:
             result = await by_engine(self._around, rig, case, number, self._note_job(state))

@@ -38,7 +38,6 @@ class AttemptResult:
     body_hash: str = ""
     evidence: str = ""
     findings: tuple[str, ...] = ()
-    covers: tuple[str, ...] = ()
     covered: tuple[str, ...] = ()
     latencies: tuple[tuple[str, float, float], ...] = ()
     lost: tuple[str, ...] = ()
@@ -60,7 +59,6 @@ class AttemptResult:
             "body_hash": self.body_hash,
             "evidence": self.evidence,
             "findings": list(self.findings),
-            "covers": list(self.covers),
             "covered": list(self.covered),
             "latencies": [[what, round(s * 1e9), round(uncertainty * 1e9)] for what, s, uncertainty in self.latencies],
             "lost": list(self.lost),
@@ -81,7 +79,6 @@ class AttemptResult:
             data["body_hash"],
             data["evidence"],
             tuple(data["findings"]),
-            tuple(data["covers"]),
             tuple(data["covered"]),
             tuple((what, ns / 1e9, uncertainty / 1e9) for what, ns, uncertainty in data["latencies"]),
             tuple(data["lost"]),

@@ -134,9 +134,11 @@ def summarise(night: Path, campaign: Campaign, state: NightState, clock: str) ->
     """Sum a night up."""
     cases = [_case(each) for each in state.cases.values() if each.outcome is not None]
     attempts = [attempt for case in cases for attempt in case.attempts]
-    judged = [case.attempts[-1] for case in cases if case.attempts]
-    missed = {cover for attempt in judged for cover in attempt.covers if cover not in attempt.covered}
-    covered = {cover for attempt in judged for cover in attempt.covered} - missed
+    judged = [each for each in state.cases.values() if each.outcome not in (None, Outcome.SKIPPED)]
+    covered = {cover for each in judged for cover in _covered(each)}
+    missed = {
+        cover for each in judged if each.case.plan for cover in each.case.plan.covers if cover not in _covered(each)
+    }
     return Summary(
         night.name,
         campaign.name,
@@ -150,11 +152,16 @@ def summarise(night: Path, campaign: Campaign, state: NightState, clock: str) ->
         len(state.left()),
         cases,
         [(rig, device, why) for (rig, device), why in state.quarantined.items()],
-        sorted(covered),
+        sorted(covered - missed),
         sorted(missed),
         any(not attempt.safe for attempt in attempts),
         _latencies(cases),
     )
+
+
+def _covered(state: CaseState) -> tuple[str, ...]:
+    """What the attempt that counts is evidence for."""
+    return state.tries[-1].covered if state.tries else ()
 
 
 def _case(state: CaseState) -> CaseSummary:
@@ -215,7 +222,7 @@ def _load_case(document: dict[str, Any]) -> CaseSummary:
     attempts = [
         AttemptResult(
             **each
-            | {key: tuple(each[key]) for key in ("findings", "covers", "covered", "lost")}
+            | {key: tuple(each[key]) for key in ("findings", "covered", "lost")}
             | {"latencies": tuple((what, after_s, uncertainty_s) for what, after_s, uncertainty_s in each["latencies"])}
         )
         for each in document["attempts"]
