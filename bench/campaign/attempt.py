@@ -250,6 +250,6 @@ def _latencies(report: RunReport) -> tuple[tuple[str, float, float], ...]:
     return tuple(
         (f"{step.name}: {each.what}", each.after_s, each.uncertainty_s)
         for step in report.steps
-        if not step.kept
+        if step.group == "step" and not step.kept
         for each in step.latencies
     )

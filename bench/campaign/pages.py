@@ -7,9 +7,10 @@ from pathlib import Path
 
 from bench.campaign.file import Outcome
 from bench.campaign.summary import CaseSummary, Summary
+from bench.report.clean import clean
 from bench.report.files import write_whole
 from bench.report.junit import Case, Suite, to_xml
-from bench.report.pages import clean, page
+from bench.report.pages import page
 
 PAGE, JUNIT, TEXT = "summary.html", "junit.xml", "summary.txt"
 
@@ -43,10 +44,9 @@ def text_lines(summary: Summary) -> list[str]:
 
 def _lines(summary: Summary) -> Iterator[str]:
     yield summary.headline
-    when = f"{summary.began_utc} to {summary.ended_utc or 'it was interrupted'}"
-    yield f"  {when} ({summary.clock} time)" + (
-        f", resumed {summary.interruptions} times" * bool(summary.interruptions)
-    )
+    when = f"{summary.local(summary.began_utc)} to {summary.local(summary.ended_utc) or 'an interruption'}"
+    resumed = f", resumed {summary.interruptions} times" if summary.interruptions else ""
+    yield f"  {when} ({summary.clock} time{resumed})"
     if summary.unsafe:
         yield "  THE SAFE STATE OF A RIG WAS NOT CONFIRMED: look at the bench"
     for rig, device, why in summary.quarantined:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bench.campaign.file import Campaign, Outcome
 from bench.campaign.state import AttemptResult, CaseState, NightState
@@ -106,6 +107,12 @@ class Summary:
         counts = ", ".join(f"{count} {word}" for word, count in sorted(self.outcomes.items(), key=_by_gravity))
         more = f", {self.not_ended} not done" if self.not_ended else ""
         return f"{self.campaign}: {counts or 'nothing ran'}{more}"
+
+    def local(self, iso: str) -> str:
+        """A time of this summary by the clock on the wall; empty for none."""
+        if not iso:
+            return ""
+        return f"{datetime.fromisoformat(iso).astimezone(ZoneInfo(self.zone)):%a %Y-%m-%d %H:%M:%S %Z}"
 
     @property
     def problems(self) -> bool:

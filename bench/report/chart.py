@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from bench.quantities import format_duration
+from bench.report.clean import clean
 from bench.report.run import RunReport
 
 if TYPE_CHECKING:
@@ -32,14 +33,14 @@ def timeline_svg(report: RunReport) -> Markup:
     parts += _volts(report, x)
     for step in report.steps:
         width = max(1.0, x(step.at_s + step.duration_s) - x(step.at_s))
-        title = escape(f"{step.name}: {step.verdict}, {format_duration(step.duration_s)}")
+        title = _text(f"{step.name}: {step.verdict}, {format_duration(step.duration_s)}")
         parts.append(
-            f'<rect class="v-{escape(step.verdict)}" x="{x(step.at_s):.1f}" y="{_STEP_TOP:g}" width="{width:.1f}" '
+            f'<rect class="v-{_text(step.verdict)}" x="{x(step.at_s):.1f}" y="{_STEP_TOP:g}" width="{width:.1f}" '
             f'height="16"><title>{title}</title></rect>'
         )
     for came in report.came:
         y = _MARK_TOP + 9 * _ROWS.get(came.kind, 3)
-        title = escape(f"{format_duration(came.at_s)}: {came.source}: {came.text}")
+        title = _text(f"{format_duration(came.at_s)}: {came.source}: {came.text}")
         parts.append(
             f'<circle class="k-{came.kind}" cx="{x(came.at_s):.1f}" cy="{y:g}" r="3.5"><title>{title}</title></circle>'
         )
@@ -51,6 +52,10 @@ def timeline_svg(report: RunReport) -> Markup:
         )
     parts.append("</svg>")
     return Markup("\n".join(parts))  # noqa: S704 - made here of numbers and escaped text
+
+
+def _text(text: str) -> str:
+    return escape(clean(text))
 
 
 def _volts(report: RunReport, x: Callable[[float], float]) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from bench.report.pages import clean
+from bench.report.clean import clean
 from bench.report.run import RunReport
 from bench.verdict import Verdict
 

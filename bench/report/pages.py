@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.quantities import format_duration
 from bench.report.chart import timeline_svg
+from bench.report.clean import clean
 from bench.report.run import RunReport
-
-# What moves the cursor or turns the writing round must not forge a line of a report.
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-
-
-def clean(text: str) -> str:
-    """Text without characters that no report, and no XML, may hold."""
-    return CONTROL.sub("?", text)
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.campaign.file import Entry, OnlyIf, load_campaign
@@ -123,6 +123,7 @@ def test_order_in_turn_and_seeds(tmp_path: Path) -> None:
     assert [case.seed for case in plan.cases] == [5, None, 15, None]
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_whatever_the_order_what_a_condition_names_comes_first_and_nothing_is_lost(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 6))
