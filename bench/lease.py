@@ -73,7 +73,7 @@ class Holder:
     @property
     def alive(self) -> bool:
         """Whether its process still runs."""
-        return self.boot == boot_id() and _alive(self.pid)
+        return self.boot == boot_id() and alive(self.pid)
 
     def __str__(self) -> str:
         beat = "before the last start of the machine" if self.silent_s == float("inf") else f"{self.silent_s:.0f} s ago"
@@ -105,7 +105,7 @@ class Lease:
             HeldElsewhere: it is used.
             StorageError: the file cannot be written.
         """
-        with _locked(folder):
+        with locked(folder):
             before = _read(folder)
             if before is not None and not before.expired and not force:
                 raise HeldElsewhere(
@@ -118,7 +118,7 @@ class Lease:
 
     def beat(self) -> bool:
         """Say that the holder lives; false if somebody has taken the rig away."""
-        with _locked(self._folder):
+        with locked(self._folder):
             found = _read(self._folder)
             if found is None or found.token != self._holder.token:
                 return False
@@ -154,7 +154,7 @@ class Lease:
 
     def release(self) -> None:
         """Give the rig back, if it is still ours."""
-        with contextlib.suppress(BenchError), _locked(self._folder):
+        with contextlib.suppress(BenchError), locked(self._folder):
             found = _read(self._folder)
             if found is not None and found.token == self._holder.token:
                 _path(self._folder).unlink(missing_ok=True)
@@ -173,7 +173,8 @@ def _who() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process of this machine still runs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -193,8 +194,8 @@ def _path(folder: Path) -> Path:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Nobody else reads or writes the lease meanwhile."""
+def locked(folder: Path) -> Iterator[None]:
+    """Nobody else reads or writes the lease, or the queue, of a folder meanwhile."""
     try:
         fd = os.open(folder / "lease.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

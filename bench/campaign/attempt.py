@@ -101,8 +101,8 @@ async def in_this_process(
     opened = partial(open_rig, rig, around.clock, seed=case.seed, faults=case.faults, state=around.state, only=only)
     try:
         async with (
-            held(rig, around.state, f"campaign {around.campaign}", on_lost=on_lost, say=around.say) as was_off,
-            patiently_open(opened, PATIENCE_S if was_off else 0.0, around.say) as session,
+            held(rig, around.state, f"campaign {around.campaign}", on_lost=on_lost, say=around.say) as hold,
+            patiently_open(opened, PATIENCE_S if hold.was_off else 0.0, around.say) as session,
         ):
             runs = RigRunner(session, around.runs, around.key, seed=case.seed, faults=case.faults)
             around.active.append(runs)
@@ -110,7 +110,10 @@ async def in_this_process(
                 case.plan.longest_s * _TOO_LONG + _MARGIN_S, on_lost, "it took far longer than planned"
             )
             try:
+                hold.shares.begun()
                 finished = await runs.run(case.loaded, case.plan, Nobody(), Silent())
+                if finished.result.parked:
+                    hold.shares.parked()
             finally:
                 limit.cancel()
                 around.active.remove(runs)

@@ -71,7 +71,8 @@ async def _serve(rig: Rig, out: Path, state: Path, say: Callable[[str], None]) -
         loop.add_signal_handler(number, ending.on_signal, name)
     try:
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(held(rig, state, "serve", on_lost=ending.on_lost, say=say))
+            # What it shares with other rigs it holds for each run, not all the time that it serves.
+            await stack.enter_async_context(held(rig, state, "serve", on_lost=ending.on_lost, say=say, share=False))
             opened = partial(open_rig, rig, RealClock(), state=state)
             session = await stack.enter_async_context(patiently_open(opened, PATIENCE_S, say))
             service = ending.service = EngineService(session, RigRunner(session, out, bench_key(state)), folder)
