@@ -102,7 +102,8 @@ async def in_this_process(
     try:
         async with (
             held(rig, around.state, f"campaign {around.campaign}", on_lost=on_lost, say=around.say) as hold,
-            patiently_open(opened, PATIENCE_S if hold.was_off else 0.0, around.say) as session,
+            # A device that is silent for a moment is not lost for the night.
+            patiently_open(opened, 0.0 if rig.emulated else PATIENCE_S, around.say) as session,
         ):
             runs = RigRunner(session, around.runs, around.key, seed=case.seed, faults=case.faults)
             around.active.append(runs)
@@ -118,18 +119,18 @@ async def in_this_process(
                 limit.cancel()
                 around.active.remove(runs)
     except HeldElsewhere as error:
-        return AttemptResult(attempt, Verdict.BLOCKED.value, str(error))
+        return AttemptResult(attempt, Verdict.BLOCKED.value, _line(error))
     except DeviceLost as error:
-        return AttemptResult(attempt, reason=str(error), lost=error.devices or _RIG)
+        return AttemptResult(attempt, reason=_line(error), lost=error.devices or _RIG)
     except UsageError as error:
         # An emergency stop stands, or the files are wrong: so they will be for the next run. But a fault of an
         # emulated world is of this run alone.
-        return AttemptResult(attempt, Verdict.BLOCKED.value, str(error), lost=() if rig.emulated else _RIG)
+        return AttemptResult(attempt, Verdict.BLOCKED.value, _line(error), lost=() if rig.emulated else _RIG)
     except UnsafeError as error:
-        return AttemptResult(attempt, reason=str(error), safe=False, parked=False, lost=_RIG)
+        return AttemptResult(attempt, reason=_line(error), safe=False, parked=False, lost=_RIG)
     except BenchError as error:
         # The disk, a file, the emulated world: nothing of it says that the rig is lost.
-        return AttemptResult(attempt, reason=str(error))
+        return AttemptResult(attempt, reason=_line(error))
     result = await asyncio.to_thread(
         _from_evidence, attempt, finished.bundle, (around.key.fingerprint,), finished.result.parked or rig.emulated
     )
@@ -165,10 +166,10 @@ async def by_engine(
     except NoEngineError:
         return None
     except DeviceLost as error:
-        return AttemptResult(attempt, reason=str(error), parked=False, lost=_RIG)
+        return AttemptResult(attempt, reason=_line(error), parked=False, lost=_RIG)
     except UsageError as error:
         # It refuses: an emergency stop, an unparked rig, another version.
-        return AttemptResult(attempt, Verdict.BLOCKED.value, str(error), parked=False, lost=_RIG)
+        return AttemptResult(attempt, Verdict.BLOCKED.value, _line(error), parked=False, lost=_RIG)
 
 
 async def _job(
@@ -225,7 +226,7 @@ def _from_evidence(attempt: int, bundle: Path, trusted: Collection[str], parked:
         report = read_run(bundle)
     except UsageError as error:
         return AttemptResult(
-            attempt, reason=str(error), bundle=str(bundle.absolute()), evidence=evidence.level.value, parked=parked
+            attempt, reason=_line(error), bundle=str(bundle.absolute()), evidence=evidence.level.value, parked=parked
         )
     result = AttemptResult(
         attempt,
@@ -247,6 +248,11 @@ def _from_evidence(attempt: int, bundle: Path, trusted: Collection[str], parked:
         result.reason = f"its evidence is not good: {evidence.problem}"
         result.covered = ()
     return result
+
+
+def _line(error: BenchError) -> str:
+    """An error on one line, for records that have one line for it."""
+    return " ".join(str(error).split())
 
 
 def _latencies(report: RunReport) -> tuple[tuple[str, float, float], ...]:

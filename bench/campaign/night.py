@@ -232,7 +232,7 @@ class Night:
 
     async def _quarantine(self, state: CaseState, rig: Rig) -> None:
         last, case = state.tries[-1], state.case
-        lost = dict.fromkeys(last.lost, last.reason)
+        lost = dict.fromkeys(last.lost, f"lost in {case.name}: {last.reason}")
         if not last.parked or not last.safe:
             lost = {"": last.reason or "the rig was not left parked"}
         for device, why in lost.items():

@@ -140,7 +140,9 @@ async def test_a_lost_device_blocks_what_depends_on_it_and_nothing_else(
         "outage/supply-outage-short/b/1": "passed",
         "other/han-join/b/1": "passed",
     }
-    assert "sniffer is in quarantine: the sniffer is silent" in ran.reason("again/han-join/a/1")
+    assert "sniffer is in quarantine: lost in first/han-join/a/1: the sniffer is silent" in ran.reason(
+        "again/han-join/a/1"
+    )
 
 
 async def test_a_rig_that_is_unsafe_gets_no_second_attempt_and_no_other_run(
