@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.clock import RealClock, boot_id
-from bench.durable import storage_error
+from bench.durable import storage_error, sync_folder
 from bench.errors import BenchError, UsageError
 from bench.tasks import stop
 
@@ -113,7 +113,7 @@ class Lease:
                 )
             now = RealClock().now()
             holder = Holder(secrets.token_hex(8), _who(), what, os.getpid(), boot_id(), now.utc_ns, now.mono_ns)
-            _write(folder, holder)
+            _write(folder, holder, durable=True)
         return cls(folder, holder, before)
 
     def beat(self) -> bool:
@@ -209,7 +209,9 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _read(folder: Path) -> Holder | None:
     try:
-        return Holder(**json.loads(_path(folder).read_text()))
+        text = _path(folder).read_text()
+        # A power failure may leave nothing of what was being written: somebody held it, and nobody knows who.
+        return Holder(**json.loads(text)) if text else Holder("", "somebody", "until the power failed", 0, "", 0, 0)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
@@ -220,10 +222,17 @@ def _read(folder: Path) -> Holder | None:
         ) from None
 
 
-def _write(folder: Path, holder: Holder) -> None:
+def _write(folder: Path, holder: Holder, *, durable: bool = False) -> None:
+    """Put a lease in its place; heartbeats need not outlive a power failure, but that somebody held the rig must."""
     draft = folder / "lease.new"
     try:
-        draft.write_text(json.dumps(asdict(holder)) + "\n")
+        with draft.open("w") as file:
+            file.write(json.dumps(asdict(holder)) + "\n")
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         draft.replace(_path(folder))
+        if durable:
+            sync_folder(folder)
     except OSError as error:
         raise storage_error(error, "the lease of the rig cannot be written", folder) from error

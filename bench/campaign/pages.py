@@ -45,7 +45,7 @@ def text_lines(summary: Summary) -> list[str]:
 def _lines(summary: Summary) -> Iterator[str]:
     yield summary.headline
     when = f"{summary.local(summary.began_utc)} to {summary.local(summary.ended_utc) or 'an interruption'}"
-    resumed = f", resumed {summary.interruptions} times" if summary.interruptions else ""
+    resumed = f", interruptions: {summary.interruptions}" if summary.interruptions else ""
     yield f"  {when} ({summary.clock} time{resumed})"
     if summary.unsafe:
         yield "  THE SAFE STATE OF A RIG WAS NOT CONFIRMED: look at the bench"

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from bench.campaign.times import Schedule, Window, to_utc, wait_until
 from bench.campaign.work import CampaignOptions
 from bench.cli import main
-from bench.clock import VirtualClock
+from bench.clock import RealClock, VirtualClock
 from tests.campaign.campaigns import Script, entry, planned, run, write
 
 LONDON = ZoneInfo("Europe/London")
@@ -118,3 +118,23 @@ def test_next_says_local_time_and_utc(tmp_path: Path) -> None:
         "Sun 2026-03-29 02:00 BST (2026-03-29T01:00Z)",
         "Mon 2026-03-30 01:30 BST (2026-03-30T00:30Z)",
     ]
+
+
+def test_wait_runs_a_night_at_each_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HILBENCH_STATE", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    start = RealClock().now().utc.astimezone(LONDON).replace(second=0, microsecond=0) + timedelta(days=1)
+    waited: list[datetime] = []
+
+    async def at_once(clock: object, moment: datetime) -> None:
+        waited.append(moment)
+
+    monkeypatch.setattr("bench.campaign.times.wait_until", at_once)
+    path = write(tmp_path, entry("e", rigs="[a]"), head=f'schedule: {{at: "{start:%Y-%m-%d %H:%M}"}}')
+    result = CliRunner().invoke(main, ["campaign", str(path), "--wait"])
+    assert result.exit_code == 0, result.output
+    assert waited == [start.astimezone(UTC)]
+    assert "test: 1 passed" in result.output
+    assert "there is no further start" in result.output
+    result = CliRunner().invoke(main, ["campaign", str(path), "--wait", "--resume"])
+    assert result.exit_code == 2
