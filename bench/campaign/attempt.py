@@ -16,7 +16,7 @@ from bench.errors import BenchError, DeviceLost, UnsafeError, UsageError
 from bench.evidence.keys import BenchKey
 from bench.evidence.verify import verify
 from bench.holding import PATIENCE_S, held, patiently_open
-from bench.lease import HeldElsewhere
+from bench.lease import HeldElsewhere, holder_of
 from bench.one_run import RigRunner
 from bench.report.run import RunReport, read_run
 from bench.rig import open_rig
@@ -30,6 +30,9 @@ from bench.verdict import Verdict
 _TOO_LONG = 3.0
 _MARGIN_S = 3600.0
 """A run that takes so many times, and so much, longer than its plan says at most is aborted: no night hangs."""
+
+_RIG_S, _LOOK_S = 600.0, 2.0
+"""How long to wait for somebody who uses the rig, and how often to look, in seconds."""
 
 _RIG = ("",)
 """Lost: the rig as a whole."""
@@ -100,6 +103,7 @@ async def in_this_process(
     only = [name for name in rig.file.devices if name not in out] if out else None
     opened = partial(open_rig, rig, around.clock, seed=case.seed, faults=case.faults, state=around.state, only=only)
     try:
+        await _given_back(rig, around)
         async with (
             held(rig, around.state, f"campaign {around.campaign}", on_lost=on_lost, say=around.say) as hold,
             # A device that is silent for a moment is not lost for the night.
@@ -137,6 +141,22 @@ async def in_this_process(
     if lost_rig:
         result.lost, result.reason = _RIG, f"{result.reason or result.verdict}; {lost_rig[0]}"
     return result
+
+
+async def _given_back(rig: Rig, around: Surroundings) -> None:
+    """Wait a while for somebody who uses the rig; whoever is still there then is an error of `held`."""
+    if rig.emulated:
+        return
+    until_s = asyncio.get_running_loop().time() + _RIG_S
+    told = False
+    while asyncio.get_running_loop().time() < until_s:
+        holder = holder_of(folder_of(rig, around.state))
+        if holder is None or holder.expired:
+            return
+        if not told:
+            told = True
+            around.say(f"      waits for {rig.name}, held by {holder}")
+        await asyncio.sleep(_LOOK_S)
 
 
 async def by_engine(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.campaign.conflicts import conflicts
 from bench.campaign.file import Campaign, Entry
 from bench.campaign.needs import asks_somebody, devices_needed
 from bench.errors import UsageError
@@ -203,6 +204,7 @@ class _Planner:
         self._runbooks: dict[str, Runbook | str] = {}
         self._plans: dict[tuple[str, str], tuple[Plan | None, frozenset[str], str]] = {}
         self._known_faults: Collection[str] | None = None
+        self._conflicts = conflicts(campaign.rigs)
 
     def case(self, number: int, entry_index: int, repeat: int, rig: str, name: str) -> Case:
         entry = self._campaign.file.entries[entry_index]
@@ -250,6 +252,7 @@ class _Planner:
             return None, frozenset(), str(error)
         question = asks_somebody(runbook)
         blocked = f"it asks somebody, who is not there at night: {question}" if question else ""
+        blocked = self._conflicts.get(rig_name, blocked)
         return found, needs, blocked
 
     def _entry_problem(self, entry: Entry, rig_name: str, found: Plan | None) -> str:

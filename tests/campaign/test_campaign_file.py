@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.campaign.file import Entry, OnlyIf, load_campaign
-from bench.campaign.plan import _dependencies_first
+from bench.campaign.plan import _dependencies_first, plan_campaign
 from bench.cli import main
 from bench.errors import UsageError
 from tests.campaign.campaigns import ROOT, entry, planned, write
@@ -149,3 +149,32 @@ def test_the_example_is_right(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     result = CliRunner().invoke(main, ["campaign", str(example), "--plan", "--json"])
     assert result.exit_code == 0, result.output
     assert not os.listdir(tmp_path)
+
+
+def test_rigs_on_one_port_have_to_say_that_they_share_it(tmp_path: Path) -> None:
+    text = (ROOT / "rigs" / "example-lab.yaml").read_text()
+    text = text.replace("duts/emulated.yaml ", f"{ROOT / 'rigs' / 'duts' / 'emulated.yaml'} ")
+    other = text
+    for old, new in (
+        ("rig: lab-position-1", "rig: lab-position-2"),
+        ("192.0.2.12", "192.0.2.22"),
+        ("device=3", "device=4"),
+        ("usb-FTDI_reference-meter", "usb-FTDI_other-meter"),
+        ("usb-meter-console", "usb-other-console"),
+        ("usb-ZEPHYR_nRF_802154_Sniffer", "usb-other-sniffer"),
+        ("receive_port: 8080", "receive_port: 8081"),
+        ("hub/position-1", "hub/position-2"),
+    ):
+        assert old in other
+        other = other.replace(old, new)
+    (tmp_path / "one.yaml").write_text(text)
+    (tmp_path / "two.yaml").write_text(other)
+    path = write(tmp_path, entry("e"))
+    path.write_text(path.read_text().replace("  a: rig-a.yaml", "  one: one.yaml\n  two: two.yaml"))
+    blocked = {case.rig: case.blocked for case in plan_campaign(load_campaign(path)).cases}
+    assert blocked["one"] == ""
+    assert "its source and the source of one are both" in blocked["two"]
+    for name in ("one.yaml", "two.yaml"):
+        with (tmp_path / name).open("a") as file:
+            file.write("shared: {source: lab-source}\n")
+    assert not any(case.blocked for case in plan_campaign(load_campaign(path)).cases)
