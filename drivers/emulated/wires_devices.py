@@ -13,6 +13,7 @@ from drivers.emulated.console_wire import ConsoleWire
 from drivers.emulated.esme import Esme
 from drivers.emulated.faults import Fault
 from drivers.emulated.functions.load_control import LoadControl
+from drivers.emulated.functions.tariff import Tariff
 from drivers.emulated.hub_wire import HubMonitor, HubPanel
 from drivers.emulated.sniffer_wire import Dialect, SnifferWire
 from drivers.emulated.wires import Place, Wire
@@ -60,7 +61,7 @@ class MeterConsole(Wire):
     """The ESME's service console.
 
     Unless the rig file describes other commands, the driver is told these: `status`, `time`, `reboot`, `switches`
-    (which auxiliary loads are on) and `boost` (the boost button).
+    (which auxiliary loads are on), `boost` (the boost button) and `tariff` (the price now, and what counts).
     """
 
     faults = ("console-unplugged",)
@@ -75,6 +76,7 @@ class MeterConsole(Wire):
         "reboot": {"send": "reboot", "reply": ["rebooting"]},
         "switches": {"send": "switches", "reply": [r"closed (?P<closed>[1-5 ]+|none)"]},
         "boost": {"send": "boost {minutes}", "arguments": {"minutes": "[0-9]+"}, "reply": [r"boost \d+ min"]},
+        "tariff": {"send": "tariff", "reply": [r"price (?P<price>[0-9.-]+) per kWh", r"counts (?P<counts>[a-z0-9_]+)"]},
     }
 
     def __init__(self, place: Place) -> None:
@@ -87,6 +89,7 @@ class MeterConsole(Wire):
                 "reboot": self._reboot,
                 "switches": self._switches,
                 "boost": self._boost,
+                "tariff": self._tariff,
             },
             place.world.schedule.random(f"line of {place.name}"),
             prompt=self._PROMPT,
@@ -132,6 +135,10 @@ class MeterConsole(Wire):
         except Refused as refused:
             raise ValueError(str(refused)) from None
         return [f"boost {int(minutes)} min"]
+
+    def _tariff(self, _words: Sequence[str]) -> Sequence[str]:
+        tariff = self._esme().function(Tariff)
+        return [f"price {tariff.price_now():f} per kWh", f"counts {tariff.counts}"]
 
     def _esme(self) -> Esme:
         if not self.place.world.esme.powered:
