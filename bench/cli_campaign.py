@@ -41,7 +41,7 @@ class _FileFirst(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=_FileFirst)
+@click.group(cls=_FileFirst, subcommand_metavar="FILE | COMMAND [ARGS]...")
 def campaign() -> None:
     """A night of runs: `campaign FILE` plans it, runs it, and says in the morning what happened.
 

@@ -19,8 +19,9 @@ _ORDER = list(Outcome)
 
 def night_before(night: Path, campaign: str) -> Summary | None:
     """The summary of the last night of a campaign before this one that ended; None if there is none to be read."""
-    for path in reversed(nights_of(night.parent, campaign)):
-        if path == night or not (path / SUMMARY).is_file() or path.name > night.name:
+    nights = nights_of(night.parent, campaign)
+    for path in reversed(nights[: nights.index(night)] if night in nights else nights):
+        if not (path / SUMMARY).is_file():
             continue
         try:
             found = load_summary(path)

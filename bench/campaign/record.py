@@ -22,6 +22,7 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,12 +165,13 @@ def new_night(out: Path, campaign: Campaign) -> Path:
 
 def nights_of(out: Path, name: str) -> list[Path]:
     """The nights of a campaign under a folder, the oldest first."""
-    found = [
-        path
-        for path in (out.iterdir() if out.is_dir() else ())
-        if path.name.startswith(f"{name}-2") and (path / COPY).is_file() and "Z" in path.name[len(name) :]
-    ]
-    return sorted(found, key=lambda path: (path.name.partition("Z")[0], len(path.name), path.name))
+    form = re.compile(rf"{re.escape(name)}-(\d{{8}}T\d{{6}}Z)(?:-(\d+))?")
+    found = []
+    for path in out.iterdir() if out.is_dir() else ():
+        match = form.fullmatch(path.name)
+        if match is not None and (path / COPY).is_file():
+            found.append((match[1], int(match[2] or 1), path))
+    return [path for _, _, path in sorted(found)]
 
 
 def last_night(out: Path, campaign: Campaign) -> tuple[Path, Earlier]:

@@ -1,4 +1,4 @@
-"""What a campaign adds to each run: its record on disk, the evidence read back and verified, its part of the summary."""
+"""What a campaign adds to each run: its record on disk, the evidence read back and verified, the summary."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.campaign.file import load_campaign
-from bench.campaign.record import new_night
+from bench.campaign.record import new_night, nights_of
 from bench.campaign.retention import tidy
 from bench.campaign.state import AttemptResult
 from bench.campaign.work import conclude
@@ -96,3 +96,12 @@ def test_only_what_belongs_to_the_campaign_is_touched(tmp_path: Path, monkeypatc
     assert not done.deleted
     assert (other / "notes.txt").exists()
     assert night.is_dir()
+
+
+def test_nights_are_told_apart_by_campaign_and_are_in_order(tmp_path: Path) -> None:
+    names = ["test-20260101T220000Z", "test-20260101T220000Z-2", "test-20260101T220000Z-10", "test-20260102T220000Z"]
+    for name in [*reversed(names), "test-2-20260101T220000Z", "test-20260103T220000Z.old"]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "campaign.yaml").touch()
+    assert [path.name for path in nights_of(tmp_path, "test")] == names
+    assert [path.name for path in nights_of(tmp_path, "test-2")] == ["test-2-20260101T220000Z"]
