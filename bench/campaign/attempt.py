@@ -75,7 +75,7 @@ async def engine_of(rig: Rig, state: Path) -> str:
     try:
         async with connected(socket_path(folder_of(rig, state))) as client:
             return f"process {client.hello['pid']}, {client.hello['state']}"
-    except UsageError:
+    except BenchError:
         return ""
 
 

@@ -14,6 +14,7 @@ from bench.campaign.record import NightRecord
 from bench.campaign.state import AttemptResult, CaseState, NightState, outcome_of
 from bench.campaign.times import Window, wait_until
 from bench.rig_file import Rig
+from bench.tasks import ours
 
 Room = Callable[[], str]
 """Makes room for evidence if there is too little; says why there still is, or nothing."""
@@ -48,10 +49,17 @@ class Night:
         self._stopping = ""
 
     async def run(self) -> bool:
-        """Run everything that has not ended yet; false if it was interrupted, and can be resumed."""
-        async with asyncio.TaskGroup() as group:
-            for rig, cases in by_rig(self._plan.cases).items():
-                self._lanes[rig] = group.create_task(self._lane(cases), name=f"rig {rig}")
+        """Run everything that has not ended yet; false if it was interrupted, and can be resumed.
+
+        Raises:
+            StorageError: the record cannot be written; what went on in this process was aborted.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for rig, cases in by_rig(self._plan.cases).items():
+                    self._lanes[rig] = group.create_task(self._lane(cases), name=f"rig {rig}")
+        except BaseExceptionGroup as errors:
+            raise ours(errors) from None
         return not self._stopping
 
     def stop(self, why: str) -> None:

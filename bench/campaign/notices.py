@@ -34,6 +34,7 @@ from bench.errors import BenchError, UsageError
 from bench.events import EventStream
 from bench.journal import Journal
 from bench.journal_reader import read_journal
+from bench.tasks import ours
 
 AGAIN_S = (10.0, 60.0, 300.0)
 """How long to wait before each further try, in seconds."""
@@ -85,6 +86,8 @@ async def tell_all(
                 if due(spec, summary) and spec.name not in before
             ]
         await journal.close()
+    except BaseExceptionGroup as errors:
+        raise ours(errors) from None
     finally:
         journal.abandon()
     told = [task.result() for task in tasks]

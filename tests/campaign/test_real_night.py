@@ -8,14 +8,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from lxml import etree
 
-from bench.campaign.record import read_record
+from bench.campaign.record import NightRecord, read_record
 from bench.campaign.summary import load_summary
 from bench.cli import main
+from bench.durable import StorageError
 from tests.campaign.campaigns import entry, write
 
 
@@ -161,3 +163,25 @@ def test_another_campaign_file_is_not_resumed_with(tmp_path: Path) -> None:
     write(tmp_path, entry("e"))
     assert invoke(str(path), "--resume")[0] == 0
     assert load_summary(the_night()).outcomes == {"passed": 1}
+
+
+def test_a_disk_that_takes_no_more_of_the_record_ends_the_night_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, note, count = write(tmp_path, entry("e"), rigs=("a", "b")), NightRecord.note, 0
+
+    async def full(self: NightRecord, kind: str, *more: Any) -> None:
+        nonlocal count
+        count += 1
+        if count > 3:
+            raise StorageError("the file cannot be written: no space left on device", where="journal.jsonl")
+        await note(self, kind, *more)
+
+    monkeypatch.setattr(NightRecord, "note", full)
+    code, output = invoke(str(path))
+    assert code == 3
+    assert "no space left on device" in output
+    assert "Traceback" not in output
+    monkeypatch.setattr(NightRecord, "note", note)
+    assert invoke(str(path), "--resume")[0] == 0
+    assert load_summary(the_night()).outcomes == {"passed": 2}
