@@ -123,7 +123,7 @@ def test_order_in_turn_and_seeds(tmp_path: Path) -> None:
     assert [case.seed for case in plan.cases] == [5, None, 15, None]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.data())
 def test_whatever_the_order_what_a_condition_names_comes_first_and_nothing_is_lost(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 6))

@@ -185,7 +185,7 @@ class Killed(BaseException):
     """Not an error that anybody handles."""
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kills=st.lists(st.integers(1, 20), min_size=1, max_size=3), seed=st.integers(0, 99))
 def test_a_night_that_is_killed_anywhere_ends_as_the_unbroken_one_and_repeats_nothing(
     tmp_path_factory: pytest.TempPathFactory, kills: list[int], seed: int
