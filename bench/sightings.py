@@ -60,6 +60,16 @@ class Sighting:
         return self.kind in ("device_alert", "dcc_alert")
 
     @property
+    def said(self) -> tuple[Any, ...]:
+        """What an alert says, of what, to whom: another one of these says it again.
+
+        One DCC alert code stands for many alerts of a Comms Hub or a PPMID, and then the device's own code counts.
+        """
+        values = self.data.get("values") or {}
+        own = values.get("device_alert_code") or values.get("alert_code")
+        return (*(self.data.get(key) for key in ("code", "device", "user")), own)
+
+    @property
     def is_acknowledgement(self) -> bool:
         """Whether it only says that the DCC has taken a request, whose answer will follow."""
         return self.kind == "response" and bool(self.data.get("synchronous")) and self.data["response_code"] == "I99"

@@ -32,7 +32,7 @@ TRUE = 0xFF
 CONTROLLER = 0x10
 LEVEL_FLAG = 0x80
 _ANY, _ANY_YEAR = 0xFF, 0xFFFF
-_SCRIPTS = dlms.octet_string(dlms.parse_obis("0-0:10.0.103.255"))
+_SCRIPTS = "0-0:10.0.103.255"
 _NO_WINDOW = Data(Tag.UINT16, 0xFFFF)
 _DAYS = 7
 
@@ -219,25 +219,31 @@ def _day_cells(row: SpecialDay) -> tuple[Data, ...]:
     return Data(Tag.UINT16, row.number), _pattern(row.pattern), Data(Tag.UINT8, row.number)
 
 
-def switching_times(name: str = "switching_times") -> Field:
-    """Return a field that holds a calendar: a tuple of `SwitchingTime`."""
+def switching_times(name: str = "switching_times", scripts: str = _SCRIPTS) -> Field:
+    """Return a field that holds a calendar: a tuple of `SwitchingTime`.
+
+    Args:
+        name: of the value.
+        scripts: OBIS code of the script table that the selectors are of.
+    """
+    table = dlms.octet_string(dlms.parse_obis(scripts))
 
     def write(values: Values) -> Data:
         rows = _rows(values, name, SwitchingTime)
-        return Data(Tag.ARRAY, tuple(Data(Tag.STRUCTURE, _time_cells(*row)) for row in enumerate(rows, 1)))
+        return Data(Tag.ARRAY, tuple(Data(Tag.STRUCTURE, _time_cells(*row, table)) for row in enumerate(rows, 1)))
 
     def read(data: Data) -> dict[str, Any]:
-        return {name: tuple(_read_time(cells) for cells in _table(data, name, 10))}
+        return {name: tuple(_read_time(cells, table) for cells in _table(data, name, 10))}
 
     return Field((name,), write, read)
 
 
-def _time_cells(number: int, row: SwitchingTime) -> tuple[Data, ...]:
+def _time_cells(number: int, row: SwitchingTime, scripts: Data) -> tuple[Data, ...]:
     at = bytes([row.at.hour, row.at.minute, row.at.second, row.at.microsecond // 10_000])
     return (
         Data(Tag.UINT16, number),
         Data(Tag.BOOLEAN, TRUE),
-        _SCRIPTS,
+        scripts,
         Data(Tag.UINT16, row.selector),
         dlms.octet_string(at),
         _NO_WINDOW,
@@ -248,9 +254,9 @@ def _time_cells(number: int, row: SwitchingTime) -> tuple[Data, ...]:
     )
 
 
-def _read_time(cells: tuple[Data, ...]) -> SwitchingTime:
+def _read_time(cells: tuple[Data, ...], scripts: Data) -> SwitchingTime:
     at = cells[4].octets
-    if len(at) != 4 or cells[2] != _SCRIPTS:
+    if len(at) != 4 or cells[2] != scripts:
         raise GbcsError("a switching time has no time of day, or another script table")
     weekdays = _read_bits(cells[6])
     if len(weekdays) != _DAYS:

@@ -109,6 +109,11 @@ class Delivery:
         """Whether a command of this device, originator and counter is awaited."""
         return key in self._pending
 
+    def request_behind(self, key: tuple[Eui64, Eui64, int]) -> RequestId:
+        """The RequestID of a command of this device, originator and counter, or just these if nobody awaits it."""
+        pending = self._pending.get(key)
+        return pending.order.request.request_id if pending is not None else RequestId(key[1], key[0], key[2])
+
     def seal(self, message: Message) -> bytes:
         """A command with the tag that its device asks for."""
         device = self._world.identities.device(message.recipient, KeyUse.KEY_AGREEMENT)

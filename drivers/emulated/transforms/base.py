@@ -53,6 +53,9 @@ class Wanted:
         role: the DUIS User Role of the User.
         now: UTC.
         delivery_s: how long the command may be on its way.
+        other_certificate: of the other device, for key agreement, DER.
+        log: of an old hub that is to be restored, as far as the DCC has it: a `Backup` of a CHF; of a GPF the devices
+            that it was joined to, with their types.
     """
 
     request: Request
@@ -61,6 +64,8 @@ class Wanted:
     role: str
     now: datetime
     delivery_s: float
+    other_certificate: bytes | None = None
+    log: Any = None
 
     @property
     def params(self) -> Mapping[str, Any]:
