@@ -148,18 +148,20 @@ class _Reading:
 
     def __init__(self, report: RunReport) -> None:
         self.report = report
-        self._began_ns = 0
-        self._step_began_ns = 0
+        self._began_ns: int | None = None
 
     def take(self, record: Record) -> None:
-        at_s = (record.at.mono_ns - self._began_ns) / _NS
         report, data = self.report, record.data
+        if record.kind == "run" and data["state"] == "start":
+            self._began_ns = record.at.mono_ns
+        # What is before the start of the run is at its start: the monotonic clock counts from anywhere.
+        at_s = (record.at.mono_ns - self._began_ns) / _NS if self._began_ns is not None else 0.0
         if record.kind == "journal":
             report.run = report.run or str(record.volatile.get("run", ""))
         elif record.kind == "run":
             self._run(record, at_s)
         elif record.kind == "step":
-            self._step(record)
+            self._step(record, at_s)
         elif record.kind == "measurement":
             if data.get("quantity") == "voltage":
                 report.volts.append((at_s, float(data["value"])))
@@ -172,7 +174,6 @@ class _Reading:
     def _run(self, record: Record, at_s: float) -> None:
         report, data = self.report, record.data
         if data["state"] == "start":
-            self._began_ns = record.at.mono_ns
             report.began_utc = record.at.iso
             report.runbook, report.title, report.rig = data["runbook"], data["title"], data["rig"]
             report.clock, report.emulated = data["clock"], bool(data["emulated"])
@@ -185,12 +186,11 @@ class _Reading:
             report.verdict, report.reason, report.safe = data["verdict"], data["reason"], bool(data["safe"])
             report.findings = list(data["findings"])
 
-    def _step(self, record: Record) -> None:
+    def _step(self, record: Record, ended_s: float) -> None:
         data = record.data
         if data["state"] != "end":
             return
         duration_s = data["duration_ns"] / _NS
-        ended_s = (record.at.mono_ns - self._began_ns) / _NS
         self.report.steps.append(
             StepReport(
                 data["group"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from bench.evidence.keys import BenchKey
 from bench.evidence.packed import pack as compress
 from bench.report.junit import Case, Suite, to_xml
 from bench.report.run import read_run
-from tests.evidence.bundles import pack_virtual
+from tests.evidence.bundles import pack, pack_virtual
 
 EVIL = '<script>alert("x")</script> & \x1b[31m\x00\u202e'
 
@@ -88,6 +89,18 @@ def test_what_the_evidence_says(tmp_path: Path) -> None:
     assert run.came[2].text.endswith("[late]")
     assert run.volts == [(0.0, 230.5)]
     json.dumps(run.as_json())
+
+
+async def test_times_count_from_the_start_of_the_run_wherever_the_clock_stands(tmp_path: Path) -> None:
+    await asyncio.sleep(5000)
+    start = {"state": "start", "runbook": "x", "title": "", "rig": "r", "clock": "virtual", "emulated": True}
+    start |= {"seed": None, "faults": [], "duts": {}}
+    end = {"state": "end", "verdict": "passed", "reason": "", "safe": True, "findings": []}
+    await pack(tmp_path, BenchKey.load_or_create(tmp_path / "keys"), script=script, start=start, end=end)
+    run = read_run(tmp_path / "r1")
+    assert run.duration_s == 0
+    assert {each.at_s for each in run.came} == {0.0}
+    assert run.volts == [(0.0, 230.5)]
 
 
 def test_a_page_says_it_all_and_nothing_in_it_runs(tmp_path: Path) -> None:
