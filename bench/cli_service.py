@@ -218,16 +218,25 @@ def lease() -> None:
 @lease.command("show")
 @_rig
 def lease_show(rig_path: Path) -> None:
-    """Say who holds RIG."""
+    """Say who holds RIG, who uses what it shares with other rigs, and who waits for that."""
     from bench.lease import holder_of
     from bench.rig_file import load_rig
     from bench.rig_state import folder_of
+    from bench.shared import shared_folder, waiting
 
-    holder = holder_of(folder_of(load_rig(rig_path), state_folder()))
+    rig = load_rig(rig_path)
+    folder = folder_of(rig, state_folder())
+    holder = holder_of(folder)
     if holder is None:
         say("nobody holds the rig")
     else:
         say(f"held by {holder}" + (": expired; whoever takes the rig makes it safe first" if holder.expired else ""))
+    for name in sorted(set(rig.file.shared.values())):
+        shared = shared_folder(folder, name)
+        user = holder_of(shared)
+        say(f"{name}: used by {user}" if user is not None else f"{name}: free")
+        for waiter in waiting(shared):
+            say(f"  waits: {waiter.what}, process {waiter.pid}")
 
 
 @lease.command("take")

@@ -32,6 +32,7 @@ from bench.parties import Certificates, Parties
 from bench.rig import RigSession, build_drivers
 from bench.rig_file import Rig, SafetyAction, load_rig
 from bench.safety import reach
+from bench.shared import used_by_another
 from bench.tasks import stop
 
 BEAT_S = 0.25
@@ -124,15 +125,22 @@ async def gone(folder: Path, within_s: float) -> bool:
         os.close(fd)
 
 
-async def secure(rig: Rig, report: GuardReport) -> None:
-    """Bring every device of the rig's safe state there, and say in the report how that went."""
+async def secure(rig: Rig, report: GuardReport, folder: Path) -> None:
+    """Bring every device of the rig's safe state there, and say in the report how that went.
+
+    A device that another rig uses at this moment is left to it: this rig had no run on it.
+    """
     by_device: dict[str, list[SafetyAction]] = {}
     for action in rig.file.safe.actions:
         by_device.setdefault(action.device, []).append(action)
-    report.devices.extend(Secured(device) for device in by_device)
+    for device in tuple(by_device):
+        secured = Secured(device)
+        report.devices.append(secured)
+        if (user := used_by_another(rig, folder, device, report.engine_pid)) is not None:
+            secured.confirmed, secured.how = True, f"left to {user}"
     with tempfile.TemporaryDirectory(prefix="hilbench-guard-") as scratch:
         async with asyncio.TaskGroup() as group:
-            for secured in report.devices:
+            for secured in (device for device in report.devices if not device.confirmed):
                 group.create_task(_secure(rig, secured, by_device[secured.device], Path(scratch)))
 
 
@@ -198,7 +206,7 @@ async def watch(rig: Rig, folder: Path) -> int:
     finally:
         transport.close()
     report.utc = RealClock().now().iso
-    await secure(rig, report)
+    await secure(rig, report, folder)
     _write(report, folder)
     return 0 if report.confirmed else EXIT_UNSAFE
 

@@ -260,9 +260,15 @@ class RigSession:
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(name, driver)) for name, driver in self.drivers.items()]
-        failures = [failure for task in tasks if (failure := task.result()) is not None]
-        if failures:
-            raise DeviceLost("these devices could not be reached:\n  " + "\n  ".join(failures))
+        failed = {
+            name: failure
+            for name, task in zip(self.drivers, tasks, strict=True)
+            if (failure := task.result()) is not None
+        }
+        if failed:
+            error = DeviceLost("these devices could not be reached:\n  " + "\n  ".join(failed.values()))
+            error.devices = tuple(failed)
+            raise error
 
     async def close(self) -> None:
         """Close every device, the last one first; what is wrong with one does not keep another open."""

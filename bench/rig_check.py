@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.clock import RealClock
+from bench.device import NoCounters
 from bench.errors import DeviceLost, UsageError
 from bench.events import EventStream
 from bench.parties import Certificates, Parties
@@ -62,14 +63,6 @@ class CheckReport:
         }
 
 
-class _NoCounters:
-    """Drivers that are only looked at count nothing."""
-
-    def next(self, name: str, *, at_least: int = 1) -> int:
-        """Never asked."""
-        raise AssertionError(f"{name} was counted without a connection")
-
-
 def check(path: Path, state: Path, *, offline: bool) -> CheckReport:
     """Check a rig; devices are connected to and asked who they are, and nothing is switched.
 
@@ -89,7 +82,7 @@ def check(path: Path, state: Path, *, offline: bool) -> CheckReport:
             driver_class(rig, name)
     else:
         parties = _parties(rig, report)
-        drivers = build_drivers(rig, {}, EventStream(RealClock()), parties, _NoCounters())
+        drivers = build_drivers(rig, {}, EventStream(RealClock()), parties, NoCounters())
         for name, driver in drivers.items():
             for problem in driver.problems():
                 (report.problems if problem.wrong else report.notes).append(f"{name}: {problem}")

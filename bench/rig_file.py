@@ -223,7 +223,11 @@ class ServiceSpec(Part):
 
 
 class RigFile(Part):
-    """One bench position. See docs/rig-files.md for each key."""
+    """One bench position. See docs/rig-files.md for each key.
+
+    Attributes:
+        shared: devices that other rigs use too, one rig at a time, by the name that all of their files call it.
+    """
 
     rig: NameField
     title: str = ""
@@ -242,6 +246,7 @@ class RigFile(Part):
     certificates: Path | None = None
     state: Path | None = None
     service: ServiceSpec | None = None
+    shared: Mapping[str, NameField] = Field(default_factory=dict)
     emulation: Mapping[str, Any] | None = None
     emulated_elsewhere: YesNo = False
 
@@ -396,4 +401,7 @@ def _topology_mistakes(rig: Rig) -> list[str]:
     for index, monitor in enumerate(file.monitors):
         if monitor.device not in file.devices:
             mistakes.append(f"{rig.where('monitors', index)}: there is no device {monitor.device!r}")
+    for device in file.shared:
+        if device not in file.devices:
+            mistakes.append(f"{rig.where('shared', device)}: there is no device {device!r}")
     return mistakes

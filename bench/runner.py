@@ -133,16 +133,19 @@ async def run_all(
     opened = partial(open_rig, rig, make_clock(), seed=options.seed, faults=options.faults, state=options.state)
     with interrupt.handlers():
         async with (
-            held(rig, options.state, "run", on_lost=interrupt.stop, say=options.say) as was_off,
-            patiently_open(opened, PATIENCE_S if was_off else 0.0, options.say) as session,
+            held(rig, options.state, "run", on_lost=interrupt.stop, say=options.say) as hold,
+            patiently_open(opened, PATIENCE_S if hold.was_off else 0.0, options.say) as session,
         ):
             runs = RigRunner(session, options.out, key, seed=options.seed, faults=options.faults)
             interrupt.runs = runs
             for runbook, its_plan in planned:
                 if interrupt.came:
                     break
+                hold.shares.begun()
                 finished.append(await runs.run(runbook, its_plan, operator, reporter, interrupted))
                 interrupted = None
+                if finished[-1].result.parked:
+                    hold.shares.parked()
                 if not finished[-1].result.parked:
                     # Whatever comes next would be judged on a rig that is not as a run has to find it.
                     break

@@ -25,6 +25,7 @@ from bench.service.address import reachable
 from bench.service.clients import Client, Clients
 from bench.service.lines import LONGEST_COMMAND, VERSION, decode
 from bench.service.prompts import ClientOperator
+from bench.shared import shares_held
 from bench.tasks import stop
 
 _LAST_RUNS = 50
@@ -66,6 +67,7 @@ class EngineService:
         self._ended = asyncio.Event()
         self._safe: asyncio.Task[tuple[str, ...]] | None = None
         self._stopping = False
+        self._given_up = ""
         self._commands: dict[str, Command] = {
             "subscribe": self._subscribe,
             "status": self._status,
@@ -98,6 +100,7 @@ class EngineService:
     def end(self, why: str) -> None:
         """Abort the run that is going on, forget those that wait, and let `work` return."""
         self._stopping = True
+        self._given_up = why
         if self._runs.engine is not None:
             self._runs.engine.abort(why)
         self._drop_waiting(why)
@@ -109,7 +112,7 @@ class EngineService:
         finished: Finished | None = None
         error = ""
         try:
-            finished = await self._runs.run(job.runbook, job.plan, self._operator, _Quiet())
+            finished = await self._run_with_shares(job)
         except BenchError as problem:
             error = str(problem)
         finally:
@@ -122,6 +125,45 @@ class EngineService:
         self._finish(job, finished, error)
         if not parked:
             self._drop_waiting("the run before it left the rig unparked")
+
+    async def _run_with_shares(self, job: _Job) -> Finished:
+        """Run, after waiting in the queues of what the rig shares with others."""
+        rig = self._session.rig
+        if rig.emulated:
+            return await self._runs.run(job.runbook, job.plan, self._operator, _Quiet())
+        self._given_up = ""
+        async with shares_held(
+            rig,
+            self._folder,
+            f"run {job.runbook.name}",
+            on_lost=self._lose,
+            say=self._waits,
+            given_up=lambda: bool(self._given_up),
+        ) as shares:
+            self._step = ""
+            if self._given_up:
+                raise BenchError(f"it did not begin: {self._given_up}")
+            if shares.unparked:
+                await self._park_first()
+            shares.begun()
+            finished = await self._runs.run(job.runbook, job.plan, self._operator, _Quiet())
+            if finished.result.parked:
+                shares.parked()
+            return finished
+
+    def _waits(self, text: str) -> None:
+        self._step = text
+
+    def _lose(self, why: str) -> None:
+        if self._runs.engine is not None:
+            self._runs.engine.abort(why)
+
+    async def _park_first(self) -> None:
+        """Another rig did not leave parked what they share; what its end makes this rig's devices say is waited for."""
+        unparked = await reach(self._session, "park", self._session.rig.file.park)
+        if unparked:
+            raise BenchError(f"the park state was not confirmed: {'; '.join(unparked)}", next_step="Look at the bench")
+        await self._session.clock.sleep(self._session.rig.file.drain)
 
     def _finish(self, job: _Job, finished: Finished | None, error: str) -> None:
         done: dict[str, Any] = {"job": job.number, "runbook": job.runbook.name, "error": error}
@@ -247,14 +289,19 @@ class EngineService:
         return {}
 
     async def _abort(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
-        engine = self._engine()
-        engine.abort(f"by {self._operated(message, 'abort')}")
+        if self._job is not None and self._runs.engine is None:
+            # It waits for what another rig uses.
+            self._given_up = f"aborted by {self._operated(message, 'abort')}"
+        else:
+            engine = self._engine()
+            engine.abort(f"by {self._operated(message, 'abort')}")
         self._drop_waiting("the run before it was aborted")
         return {}
 
     async def _estop(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
         """The safe state at once, whatever is going on; the reply says whether it was confirmed."""
         engine = self._runs.engine
+        self._given_up = f"emergency stop by {_who(message)}"
         if engine is not None:
             # The engine opens the relay before it does anything else; nothing of ours comes before it either.
             engine.abort(f"emergency stop by {_who(message)}")
