@@ -355,6 +355,7 @@ class Engine:
                 "reason": result.reason,
                 "duration_ns": result.ended.mono_ns - result.began.mono_ns,
                 "latencies": [list(item) for item in result.latencies],
+                "requirements": list(result.placed.step.covers),
                 "covers": list(result.placed.step.covers) if result.verdict is Verdict.PASSED else [],
                 **({"kept": True} if kept else {}),
             },
