@@ -38,6 +38,7 @@ _P = TypeVar("_P", bound=Part)
 GBCS_VERSION = "4.3"
 """The version of GBCS that pre-commands are made for."""
 
+_REJECTED = "E4"
 BAD_SIGNED_PRE_COMMAND = "E100"
 """Answers a signed pre-command whose signature or content is not right. No source gives the real code."""
 
@@ -141,6 +142,8 @@ class Dcc:
             find=self.inventory.find,
             serves=self._serves,
         )
+        if (rejects := self.world.faults.find("dcc-rejects")) is not None:
+            code = code or rejects.argument or _REJECTED
         if code is not None or user is None:
             return self._answer(request, code or "E1")
         if service_request(request.service_reference_variant).target is Target.DCC:
