@@ -71,12 +71,9 @@ class DccWitness:
         try:
             gateway = self._session.capability(DccGateway)
             params = {"device_id": parties.duts[self._session.rig.file.supply.feeds].eui}
-            code = (await gateway.request(user, INVENTORY_REQUEST, parties.dcc, params)).response_code
+            await gateway.request(user, INVENTORY_REQUEST, parties.dcc, params)
         except BenchError as error:
             return f"the DCC is not there at the end, so that what did not come proves nothing: {error}"
-        if code != "I0":
-            # Who is told nothing on asking may have been told nothing unasked.
-            return f"the DCC refuses at the end, so that what did not come proves nothing: it answers 8.2 with {code}"
         return ""
 
 

@@ -256,6 +256,8 @@ _JUDGES: dict[str, _Judge] = (
         "mains-sag": _wrong_reading,
         "mains-brown-out": _no_supply,
         "dcc-silent": _silent_dcc,
+        # At the end it only has to be there: a refusal says that it is.
+        "dcc-rejects": _if_used(lambda windows: windows.dcc[:-1]),
         "dcc-duplicate": _twice,
         "dcc-late": _moves_steps,
         "dcc-out-of-order": _moves_steps,
@@ -263,7 +265,7 @@ _JUDGES: dict[str, _Judge] = (
         "alert-storm": _if_used(lambda windows: (windows.raised,), FAILED),
         "alert-never": _if_used(lambda windows: (windows.raised,), FAILED),
     }
-    | dict.fromkeys(("dcc-away", "dcc-slow", "dcc-rejects"), _if_used(lambda windows: windows.dcc))
+    | dict.fromkeys(("dcc-away", "dcc-slow"), _if_used(lambda windows: windows.dcc))
     | dict.fromkeys(
         (
             "source-disconnects",
