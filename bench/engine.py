@@ -145,6 +145,7 @@ class Engine:
 
     async def _whole(self) -> None:
         """The run from preconditions to the parked rig."""
+        self._session.clock.mark()
         self._check_clock()
         if self._earlier:
             await self._after_interruption()
