@@ -199,7 +199,7 @@ async def watch(rig: Rig, folder: Path) -> int:
         transport.close()
     report.utc = RealClock().now().iso
     await secure(rig, report)
-    _write(report, folder)
+    put_on_record(report, folder)
     return 0 if report.confirmed else EXIT_UNSAFE
 
 
@@ -214,7 +214,8 @@ def _kill(pid: int) -> bool:
     return True
 
 
-def _write(report: GuardReport, folder: Path) -> None:
+def put_on_record(report: GuardReport, folder: Path) -> None:
+    """Write a report to the rig's state folder, and say it to whoever reads standard error."""
     line = json.dumps(asdict(report) | {"confirmed": report.confirmed}) + "\n"
     fd = os.open(record_of(folder), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:

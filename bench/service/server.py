@@ -221,6 +221,7 @@ class EngineService:
     async def _run(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
         if self._state in ("safe", "unsafe"):
             raise UsageError("the rig is not parked", next_step="Look at the bench, then `hilbench rig park RIG`")
+        stopped.check(self._folder)
         names = message.get("runbooks")
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise UsageError("runbooks is no list of names", next_step='Send {"do": "run", "runbooks": ["ic02"]}')

@@ -1,4 +1,4 @@
-"""An engine that gets no processor for a while: a moment changes nothing, and after three seconds its guard acts."""
+"""An engine that gets no processor: a moment changes nothing, after three seconds its guard acts, a person at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from bench.guard import last_report
 from bench.service.client import connected
-from tests.processes import emulating, serving
+from tests.processes import emulating, hilbench, serving
 from tests.service.engines import until
 from tests.service.kills import prepare_rig, supply_of
 
@@ -45,8 +45,12 @@ async def test_an_engine_that_gets_no_processor(tmp_path: Path) -> None:
                 await client.call("run", runbooks=[str(runbook)])
                 await until(client, kind="step", state="start", name="2 Wait")
                 engine.send_signal(signal.SIGSTOP)
+                stop = await asyncio.to_thread(hilbench, tmp_path, "estop", str(tmp_path / "rig" / "rig.yaml"))
+                assert (stop.returncode, stop.stdout) == (0, "the rig is safe\n"), stop.stderr
+                assert "emergency stop" in stop.stderr and "does not answer within 0.5 s" in stop.stderr
+                assert await asyncio.to_thread(lambda: asyncio.run(supply_of(tmp_path))) == (False, False)
                 assert await client.messages.get() is None or await asyncio.to_thread(engine.wait, 20) == -9
-            while (report := last_report(state)) is None:  # noqa: ASYNC110 - another process
+            while "silent" not in (report := last_report(state) or {"why": ""})["why"]:  # noqa: ASYNC110 - a process
                 await asyncio.sleep(0.02)
         assert (report["confirmed"], report["engine_killed"]) == (True, True), report
         assert "silent for 3 s" in report["why"]

@@ -206,7 +206,9 @@ def _source_restarts(lasting: _Lasting, windows: Windows) -> Verdict | None:
     """Its output is off until somebody switches it on: the run itself, if that is still to come."""
     if windows.restored is None:
         return PASSED if lasting.begins > windows.judged_until and lasting.begins > windows.ends + GUARD_S else None
-    moments = (0.0, windows.restored, windows.judged_until)
+    if lasting.begins < -PARKED_BEFORE_S - GUARD_S:
+        return PASSED
+    moments = (-PARKED_BEFORE_S, 0.0, windows.restored, windows.judged_until)
     if any(moment - _BOOT_S - 3.0 <= lasting.begins <= moment + GUARD_S for moment in moments):
         return None
     if lasting.begins < 0:
@@ -231,6 +233,16 @@ def _silent_dcc(lasting: _Lasting, windows: Windows) -> Verdict | None:
     if lasting.covers(windows.dcc):
         return UNDECIDED
     return FAILED if lasting.covers(windows.delivered) else PASSED
+
+
+def _refusing_dcc(lasting: _Lasting, windows: Windows) -> Verdict | None:
+    """Without the inventory nothing is known; a refused step has failed; at the end it only has to be there."""
+    first, *asks, _last = windows.dcc
+    if lasting.is_near((first, *asks)):
+        return None
+    if lasting.covers((first,)):
+        return UNDECIDED
+    return FAILED if lasting.covers(asks) else PASSED
 
 
 def _twice(lasting: _Lasting, windows: Windows) -> Verdict | None:
