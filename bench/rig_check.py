@@ -131,8 +131,11 @@ def _notes(rig: Rig) -> list[str]:
                 "nothing is said about what protects the bench when this PC dies; list it under 'protection' "
                 "(a fail-safe relay, an instrument's own watchdog)"
             )
-    if not any(monitor.device == rig.file.supply.meter for monitor in rig.file.monitors):
+    watching = {monitor.device for monitor in rig.file.monitors}
+    if not watching & {rig.file.supply.meter, rig.file.supply.source}:
         notes.append("no monitor reads the reference meter, so that nothing watches the limits during a run")
+    elif rig.file.supply.meter not in watching:
+        notes.append("only the source's own measurement watches the limits: it knows nothing of what is behind it")
     if rig.file.supply.relay is None:
         notes.append("there is no relay in the supply path: a blocked AC source cannot be made safe another way")
     elif all(action.device != rig.file.supply.relay for action in rig.file.safe.actions):
