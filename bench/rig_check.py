@@ -11,6 +11,7 @@ from bench.clock import RealClock
 from bench.errors import DeviceLost, UsageError
 from bench.events import EventStream
 from bench.parties import Certificates, Parties
+from bench.protection import judge
 from bench.rig import build_drivers, driver_class, open_rig
 from bench.rig_file import Rig, load_rig
 from bench.rig_keys import load_parties
@@ -93,6 +94,9 @@ def check(path: Path, state: Path, *, offline: bool) -> CheckReport:
         for name, driver in drivers.items():
             for problem in driver.problems():
                 (report.problems if problem.wrong else report.notes).append(f"{name}: {problem}")
+        problems, notes = judge(rig, drivers)
+        report.problems.extend(problems)
+        report.notes.extend(notes)
     report.problems.extend(remote_problems(rig))
     report.devices = dict.fromkeys(rig.file.devices, "not connected")
     if offline or report.problems:
@@ -126,11 +130,6 @@ def _notes(rig: Rig) -> list[str]:
     if not rig.emulated:
         clock = RealClock()
         notes.append(f"the system clock is {clock.synchronisation}")
-        if not rig.file.protection:
-            notes.append(
-                "nothing is said about what protects the bench when this PC dies; list it under 'protection' "
-                "(a fail-safe relay, an instrument's own watchdog)"
-            )
     watching = {monitor.device for monitor in rig.file.monitors}
     if not watching & {rig.file.supply.meter, rig.file.supply.source}:
         notes.append("no monitor reads the reference meter, so that nothing watches the limits during a run")

@@ -31,6 +31,8 @@ class RelayModel:
         self._normally_closed = normally_closed
         self._energised = gate.closed != normally_closed
         self._moving: Timer | None = None
+        self._watchdog_s = 0.0
+        self._alone: Timer | None = None
         self.stuck = False
 
     @property
@@ -66,6 +68,23 @@ class RelayModel:
 
         slave.holding_register(register, lambda: on_value if self.energised else off_value, write)
         slave.discrete_input(feedback, lambda: self.closed)
+
+    def attach_watchdog(self, slave: ModbusSlave, *, register: int, unit_s: float) -> None:
+        """Give it a watchdog: a holding register with the time after whose passing without a request it releases."""
+
+        def write(ticks: int) -> None:
+            self._watchdog_s = ticks * unit_s
+            self._heard()
+
+        slave.holding_register(register, lambda: round(self._watchdog_s / unit_s), write)
+        slave.on_heard = self._heard
+
+    def _heard(self) -> None:
+        if self._alone is not None:
+            self._alone.cancel()
+            self._alone = None
+        if self._watchdog_s:
+            self._alone = self._schedule.after(self._watchdog_s, lambda: self.energise(False))
 
     def _follow(self) -> None:
         if not self.stuck:

@@ -117,10 +117,12 @@ class ModbusSlave:
     Attributes:
         device_id: its address on the line, 1 to 247 (0 to 255 over TCP).
         faults: what is wrong with it.
+        on_heard: told of each request that gets to it.
     """
 
     device_id: int
     faults: SlaveFaults = field(default_factory=SlaveFaults)
+    on_heard: Callable[[], None] = field(default=lambda: None, repr=False)
     _coils: _Table = field(default_factory=_Table, repr=False)
     _discretes: _Table = field(default_factory=_Table, repr=False)
     _holdings: _Table = field(default_factory=_Table, repr=False)
@@ -163,6 +165,7 @@ class ModbusSlave:
     def answer(self, request: bytes) -> bytes:
         """Carry out one request and answer it: function code and data, without address and check."""
         function = request[0]
+        self.on_heard()
         try:
             if self.faults.exception is not None:
                 raise _Refused(self.faults.exception)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from bench.quantities import parse as parse_quantity
 from drivers.emulated.ac_source import AcSourceModel
 from drivers.emulated.ac_source_commands import chroma_interpreter, plain_interpreter
 from drivers.emulated.faults import Fault
@@ -253,6 +254,9 @@ class ModbusWire(Wire):
         else:
             self._settings = {"coil": int(section.get("coil", 0))}
             self._relay.attach(self._slave, coil=self._settings["coil"], feedback=feedback)
+        if watchdog := section.get("watchdog"):
+            unit_s = parse_quantity(str(watchdog.get("unit", "100 ms")), "duration")
+            self._relay.attach_watchdog(self._slave, register=int(watchdog["holding_register"]), unit_s=unit_s)
         self._settings |= {"feedback": feedback, "feedback_inverted": False}
 
     def _attach_meter(self) -> None:
