@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import dcc, messages, night, process, steps, wires
+from tests.benchmarks import dcc, messages, night, process, service, steps, wires
 from tests.benchmarks.result import Benchmark, Result, machine
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -20,6 +20,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "inventory": dcc.inventory,
     "start": process.start,
     "ctrl-c": process.ctrl_c,
+    "safety": service.safety,
+    "events": service.events,
 }
 
 
