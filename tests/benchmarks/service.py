@@ -152,7 +152,9 @@ async def _events(clients: int) -> Result:
     with tempfile.TemporaryDirectory(prefix="hilbench-events-") as name:
         for _ in range(3):
             stream = EventStream(RealClock())
-            session: Any = type("Session", (), {"stream": stream, "clock": stream.clock, "rig": _Nothing})()
+            session: Any = type(
+                "Session", (), {"stream": stream, "clock": stream.clock, "rig": _Nothing, "watch": lambda *_: None}
+            )()
             service = EngineService(session, _NoRuns(), Path(name))  # type: ignore[arg-type]
             path = Path(name) / "engine.sock"
             async with listening(service, path):
