@@ -9,7 +9,7 @@ from pathlib import Path
 from bench import stopped
 from bench.clock import RealClock
 from bench.errors import BenchError
-from bench.guard import GuardReport, put_on_record, secure
+from bench.guard import GuardReport, put_on_record, secure, tell_if_unsafe
 from bench.lease import Holder, Lease, holder_of
 from bench.rig_file import load_rig
 from bench.rig_state import state_of
@@ -51,6 +51,7 @@ def stop_directly(rig_path: Path, state: Path, who: str, why: str) -> bool:
     finally:
         with contextlib.suppress(BenchError):
             Lease.take(folder, "emergency stop", force=True).release()
+        asyncio.run(tell_if_unsafe(rig, report))
     return report.confirmed
 
 

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import alarm
 from bench.clock import RealClock
 from bench.counters import FileCounters
 from bench.device import AnyDriver
@@ -200,6 +201,7 @@ async def watch(rig: Rig, folder: Path) -> int:
     report.utc = RealClock().now().iso
     await secure(rig, report)
     put_on_record(report, folder)
+    await tell_if_unsafe(rig, report)
     return 0 if report.confirmed else EXIT_UNSAFE
 
 
@@ -226,6 +228,13 @@ def put_on_record(report: GuardReport, folder: Path) -> None:
     words = "the rig is safe" if report.confirmed else "THE SAFE STATE OF THE RIG IS NOT CONFIRMED: look at the bench"
     details = "; ".join(f"{each.device}: {each.how}" for each in report.devices)
     print(f"hilbench guard: {report.why}; {words} ({details})", file=sys.stderr, flush=True)
+
+
+async def tell_if_unsafe(rig: Rig, report: GuardReport) -> None:
+    """Sound the alarm if a device did not read back as safe."""
+    if not report.confirmed:
+        details = "; ".join(f"{each.device}: {each.how}" for each in report.devices if not each.confirmed)
+        await alarm.sound(rig, f"the guard could not confirm the safe state: {details}")
 
 
 class Guarded:

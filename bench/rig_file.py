@@ -266,6 +266,7 @@ class RigFile(Part):
     monitors: tuple[Monitor, ...] = ()
     drain: SecondsField = Field(default=30.0, ge=0)
     protection: tuple[Protection, ...] = ()
+    alarm: tuple[str, ...] = ()
     certificates: Path | None = None
     state: Path | None = None
     service: ServiceSpec | None = None

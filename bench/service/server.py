@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import stopped
+from bench import alarm, stopped
 from bench.aftermath import settle
 from bench.clock import Clock
 from bench.errors import BenchError, CodecError, UsageError
@@ -303,6 +303,8 @@ class EngineService:
             self._drop_waiting("the rig was stopped")
             unsafe = await asyncio.shield(self._safe)
             self._state = "unsafe" if unsafe else "safe"
+            if unsafe:
+                await alarm.sound(self._session.rig, f"the safe state is not confirmed: {'; '.join(unsafe)}")
         stopped.mark(self._folder, _who(message))
         return {"confirmed": self._state == "safe", "state": self._state}
 
