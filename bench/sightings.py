@@ -202,7 +202,17 @@ def value_objections(sighting: Sighting, match: Match) -> list[str]:
         content = sighting.data.get("gbcs") or {}
         wanted, have = dict(match.values), sighting.data.get("values") or content.get("values") or {}
     return [
-        f"its {key} is {have.get(key)}, not {value}"
+        f"its {key} is {_text(have.get(key))}, not {_text(value)}"
         for key, value in wanted.items()
-        if str(have.get(key)) != str(value)
+        if not _same(have.get(key), value)
     ]
+
+
+def _same(have: Any, wanted: Any) -> bool:
+    """Whether a value is what a runbook writes, "true" and "True" alike."""
+    return _text(have) == (str(wanted).lower() if isinstance(have, bool) else str(wanted))
+
+
+def _text(value: Any) -> str:
+    """A value as a runbook writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

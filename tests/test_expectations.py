@@ -216,6 +216,18 @@ async def test_the_times_that_an_outage_alert_states_are_held_against_the_edges(
             assert verdict is Verdict.PASSED
 
 
+@pytest.mark.parametrize(
+    ("wanted", "verdict"), [("true", Verdict.PASSED), ("True", Verdict.PASSED), ("false", Verdict.FAILED)]
+)
+async def test_what_is_true_is_written_as_yaml_writes_it(wanted: str, verdict: Verdict) -> None:
+    bench = Bench(expect=[ALERT | {"values": {"daily": wanted}}])
+    bench.edge(EdgeKind.FALL)
+    bench.alert(values={"daily": True})
+    found, reason = await bench.verdict()
+    assert found is verdict
+    assert found is Verdict.PASSED or "its daily is true, not false" in reason
+
+
 async def test_what_is_forbidden_fails_at_once() -> None:
     bench = Bench(forbid=[{"device_alert": "0x8F36", "from": "esme", "for": "5 min"}])
     asyncio.get_running_loop().call_later(17, lambda: bench.alert(code="0x8F36"))

@@ -66,7 +66,8 @@ def respond(device: EmulatedDevice, raw: bytes) -> bytes | None:
         reader = _reader(command, sender)
         if reader is None:
             return None
-        response = protected.conceal(response, protected.content_key(response, device.agreement.private_key, reader))
+        key = protected.content_key(response, device.agreement.private_key, reader)
+        response = protected.conceal(response, key, use_case.in_the_clear)
     return device.protect(response, sender, signed=use_case.response_signed).encode()
 
 

@@ -30,7 +30,7 @@ from drivers.emulated.dcc_parts.installation import LOG_REQUEST, LOG_RESULT
 from drivers.emulated.dcc_parts.registry import PARTS
 from drivers.emulated.dcc_rules import ALSO_LOCAL, ONLY_LOCAL, Party, default_role, is_signed, refusal
 from drivers.emulated.device import Sent, Surroundings
-from drivers.emulated.transforms.base import Command, NotTransformable, Wanted
+from drivers.emulated.transforms.base import NEVER, Command, NotTransformable, Wanted
 from drivers.emulated.transforms.registry import transform
 
 _P = TypeVar("_P", bound=Part)
@@ -190,10 +190,12 @@ class Dcc:
     def _carry_out(self, request: Request, order: Order) -> bytes:
         """Send a command, hand it out for local delivery, or keep it until its date: whatever the request says.
 
-        A device that knows dates gets its command at once; for all others the DCC waits.
+        A device that knows dates gets its command at once, and so does one that is to forget what it has planned; for
+        all others the DCC waits.
         """
         date = date_of(request)
-        kept = None if date is None or order.instructions or date <= self.mail.now else date
+        at_once = date is None or order.instructions or date <= self.mail.now or date >= NEVER
+        kept = None if at_once else date
         if kept is not None and request.command_variant in ALSO_LOCAL:
             return self._answer(request, "E17")
         if kept is not None:

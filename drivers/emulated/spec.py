@@ -61,6 +61,22 @@ class ThrottleSpec(DriverConfig):
     window: SecondsField = Field(default=300.0, gt=0)
 
 
+class PriceSpec(DriverConfig):
+    """What energy costs where no tariff was set, in thousandths of pence.
+
+    Attributes:
+        electricity: of a kWh.
+        gas: of a kWh.
+        electricity_standing: the standing charge of a day.
+        gas_standing: likewise.
+    """
+
+    electricity: int = Field(default=25_000, ge=0)
+    gas: int = Field(default=6_000, ge=0)
+    electricity_standing: int = Field(default=50_000, ge=0)
+    gas_standing: int = Field(default=30_000, ge=0)
+
+
 class WorldSpec(DriverConfig):
     """Physics and timing of the emulated world. No source fixes these values: they are plausible, and can be set.
 
@@ -85,6 +101,7 @@ class WorldSpec(DriverConfig):
         retry: how often the DCC tries to deliver a message that nobody takes.
         retry_for: how long it tries.
         throttle: what it does about storms of alerts.
+        prices: what energy costs where no tariff was set.
     """
 
     nominal: VoltsField = 230.0
@@ -106,6 +123,7 @@ class WorldSpec(DriverConfig):
     retry: SecondsField = 2.0
     retry_for: SecondsField = 120.0
     throttle: ThrottleSpec = ThrottleSpec()
+    prices: PriceSpec = PriceSpec()
 
     @model_validator(mode="after")
     def _outage_event_is_late_enough(self) -> WorldSpec:
