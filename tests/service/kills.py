@@ -22,12 +22,16 @@ from pathlib import Path
 
 from bench.capabilities import AcSource, Switch
 from bench.clock import RealClock
+from bench.counters import FileCounters
+from bench.events import EventStream
 from bench.evidence.verify import verify
+from bench.evidence.versions import collect
 from bench.guard import last_report
 from bench.journal import JournalCutShort, JournalError, Record
 from bench.journal_reader import read_journal
-from bench.rig import open_rig
+from bench.rig import build_drivers, driver_class, open_rig
 from bench.rig_file import load_rig
+from bench.rig_keys import load_parties
 from bench.runner import RunOptions, execute, prepare, prepare_resumption
 from bench.terminal import Silent, TerminalOperator
 from tests.service.worlds import hosting
@@ -36,9 +40,9 @@ RUNBOOK = """
 runbook: killed
 title: Killed at a random moment, and carried on with
 setup:
-  - {step: S1, title: Close the relay, relay: {closed: yes}}
+  - {step: S1, title: Close the relay, repeatable: yes, relay: {closed: yes}}
 steps:
-  - {step: "1", title: Healthy, measure: {quantity: voltage, between: [226 V, 234 V]}}
+  - {step: "1", title: Healthy, repeatable: yes, measure: {quantity: voltage, between: [226 V, 234 V]}}
   - {step: "2", title: Ask the DCC, repeatable: yes, as: IS, inventory: {device: esme, status: Commissioned}}
   - {step: "3", title: Interrupt, repeatable: yes, supply: {interrupt: {for: 300 ms}}}
   - {step: "4", title: Swell, repeatable: yes, supply: {swell: {to: 245 V, for: 200 ms}}}
@@ -71,6 +75,8 @@ def prepare_rig(folder: Path) -> Path:
     text = path.read_text()
     for device in ("hub", "console", "sniffer"):
         text = _without(text, device)
+    # On a machine that is busy with other tests the emulated contact may be late.
+    text = text.replace("driver: modbus-relay\n", "driver: modbus-relay\n    operate_time: 100 ms\n")
     path.write_text(text.replace("drain: 30 s", "drain: 0 s"))
     (folder / "killed.yaml").write_text(RUNBOOK)
     return path
@@ -251,6 +257,18 @@ def records_of(bundle: Path) -> list[Record]:
     return records
 
 
+def warm_up(folder: Path) -> None:
+    """Load here what each engine would load once more after its fork; nothing is opened and no thread begun."""
+    rig, _ = prepare(folder / "rig" / "rig.yaml", [str(folder / "killed.yaml")])
+    for device in rig.file.devices:
+        driver_class(rig, device)
+    stream = EventStream(RealClock())
+    counters = FileCounters(folder / "warm")
+    build_drivers(rig, {}, stream, load_parties(rig), counters)
+    counters.close()
+    collect()
+
+
 def measured(folder: Path) -> Lengths:
     """How long an unbroken run takes."""
     out = folder / "evidence" / "unbroken"
@@ -281,6 +299,7 @@ def main(folder: Path, count: int, seed: int, rigs: int) -> None:
     with hosting(folder, rigs) as folders:
         for each in folders:
             prepare_rig(each)
+        warm_up(folders[0])
         lengths = measured(folders[0])
         shares = [count // rigs + (number < count % rigs) for number in range(rigs)]
         workers = [
