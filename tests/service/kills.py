@@ -239,9 +239,18 @@ def _judge_rest(kill: Kill, folder: Path, bundle: Path, again: Path) -> None:
     after = steps_of(resumed)
     if [(name, verdict) for name, verdict, _ in after] != [(name, "passed") for name in STEPS]:
         kill.problems.append(f"it did not end as an unbroken run does: {after}")
+    before, went_on = request_counters(bundle), request_counters(resumed)
+    if before and went_on and min(went_on) <= max(before):
+        kill.problems.append(f"RequestIDs went back: {before}, then {went_on}")
     lost = [name for name in kill.finished if name != "S1" and (name, "passed", True) not in after]
     if lost:
         kill.problems.append(f"what was finished was lost: {lost}")
+
+
+def request_counters(bundle: Path) -> list[int]:
+    """The counter of every request of the User IS whose answer a journal holds."""
+    found = [record.data.get("request_id", "") for record in records_of(bundle) if record.kind == "seen.response"]
+    return [int(request_id.rpartition(":")[2]) for request_id in found if request_id]
 
 
 def records_of(bundle: Path) -> list[Record]:
