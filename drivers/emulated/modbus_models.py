@@ -31,6 +31,7 @@ class RelayModel:
         self._normally_closed = normally_closed
         self._energised = gate.closed != normally_closed
         self._moving: Timer | None = None
+        self._moves_s = 0.0
         self._watchdog_s = 0.0
         self._alone: Timer | None = None
         self.stuck = False
@@ -43,6 +44,10 @@ class RelayModel:
     @property
     def closed(self) -> bool:
         """Whether the contact conducts."""
+        if self._moving is not None and self._moving.pending and self._schedule.now_s >= self._moves_s:
+            # It is looked at by a process that was late itself: the contact was not.
+            self._moving.cancel()
+            self._follow()
         return self._gate.closed
 
     def energise(self, on: bool) -> None:
@@ -50,7 +55,8 @@ class RelayModel:
         self._energised = on
         if self._moving is not None:
             self._moving.cancel()
-        self._moving = self._schedule.after(self._operate_s, self._follow)
+        self._moves_s = self._schedule.now_s + self._operate_s
+        self._moving = self._schedule.at(self._moves_s, self._follow)
 
     def attach(self, slave: ModbusSlave, *, coil: int = 0, feedback: int = 0) -> None:
         """Give it a coil, and a discrete input that is true while its contact conducts."""

@@ -75,8 +75,10 @@ def prepare_rig(folder: Path) -> Path:
     text = path.read_text()
     for device in ("hub", "console", "sniffer"):
         text = _without(text, device)
-    # On a machine that is busy with other tests the emulated contact may be late.
-    text = text.replace("driver: modbus-relay\n", "driver: modbus-relay\n    operate_time: 100 ms\n")
+    # On a machine that is busy with other tests whoever answers here may be late.
+    text = text.replace("driver: modbus-relay\n", "driver: modbus-relay\n    operate_time: 200 ms\n")
+    for driver in ("modbus-relay", "modbus-meter", "scpi-ac-source"):
+        text = text.replace(f"driver: {driver}\n", f"driver: {driver}\n    timeout: 5 s\n")
     path.write_text(text.replace("drain: 30 s", "drain: 0 s"))
     (folder / "killed.yaml").write_text(RUNBOOK)
     return path

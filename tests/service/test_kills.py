@@ -22,7 +22,7 @@ def kills(folder: Path, count: int, seed: int, rigs: int) -> list[dict[str, Any]
     process = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     found = [json.loads(line) for line in process.stdout.splitlines()]
     assert len(found) == count, process.stderr
-    assert [kill for kill in found if kill["problems"]] == [], process.stderr
+    assert [(kill["after_s"], kill["problems"]) for kill in found if kill["problems"]] == [], process.stderr
     return found
 
 
