@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import campaign, dcc, messages, night, process, steps, uept, wires
+from tests.benchmarks import campaign, dcc, messages, night, process, service, steps, uept, wires
 from tests.benchmarks.result import Benchmark, Result, machine
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -22,6 +22,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "uept": uept.plan_is,
     "start": process.start,
     "ctrl-c": process.ctrl_c,
+    "safety": service.safety,
+    "events": service.events,
 }
 
 
