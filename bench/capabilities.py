@@ -150,6 +150,19 @@ class HubState:
 
 
 @runtime_checkable
+class ActsAlone(Protocol):
+    """Something that takes the supply away by itself when the bench is dead."""
+
+    @property
+    def acts_alone_after_s(self) -> float | None:
+        """How long after the last word of the bench, by a watchdog of its own; None if it has none."""
+
+    @property
+    def opens_unpowered(self) -> bool:
+        """Whether the supply path is open while it has no power."""
+
+
+@runtime_checkable
 class Witness(Protocol):
     """Something that sees by itself what happens; one that cannot see is "unavailable", which is not "absent"."""
 
@@ -228,6 +241,52 @@ class DccGateway(Protocol):
             UsageError: unknown User or variant, or parameters that the variant does not have.
             DeviceLost: the DCC does not answer.
             DeviceError: it answers what DUIS does not allow, or its signature is bad.
+        """
+
+
+@runtime_checkable
+class HandHeld(Protocol):
+    """A hand-held terminal on the HAN, which delivers the commands that a User was given for local delivery."""
+
+    async def deliver(self, target: Eui64, command: bytes) -> bytes:
+        """Deliver a GBCS command to a device, and return the device's response, which is the device's own.
+
+        Raises:
+            DeviceLost: the terminal cannot be reached.
+            DeviceError: no response came, or it is not to be believed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class LogIn:
+    """A log-in to the Self Service Interface.
+
+    Attributes:
+        subject: whom the identity provider says that it let in (`sub` of the ID token).
+        issuer: the identity provider.
+        title: of the page that the interface presented.
+        picture: whether a browser drew it, and the picture is among the captures.
+    """
+
+    subject: str
+    issuer: str
+    title: str
+    picture: bool
+
+
+@runtime_checkable
+class SelfService(Protocol):
+    """The way to the DCC's Self Service Interface, by way of an identity provider."""
+
+    async def log_in(self, user: str) -> LogIn:
+        """Log in as a User of the rig, and look at the page that the interface presents.
+
+        The page is a `wire` event on the channel "page", its picture one on the channel "picture".
+
+        Raises:
+            UsageError: the rig's configuration has no account for the User.
+            DeviceLost: the provider or the interface does not answer.
+            DeviceError: the log-in is refused, a token is not what it has to be, or the page is another one.
         """
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from bench import cli_service
+from bench import cli_campaign, cli_report, cli_service, cli_uept
 from bench.cli_common import JSON, RIG, UNDECIDED, UNSAFE, USAGE, say, state_folder
 from bench.errors import BenchError, UnsafeError, UsageError
 
@@ -73,7 +73,7 @@ _fault = click.option(
     "--fault",
     "faults",
     multiple=True,
-    metavar="NAME[:ARG][@DELAY]",
+    metavar="'NAME[:ARG][@DELAY][ from MOMENT][ for LENGTH]'",
     callback=_list_faults,
     is_eager=True,
     help="Make the emulated world misbehave; repeatable. `--fault list` names the faults.",
@@ -102,6 +102,11 @@ def _a_number(_ctx: click.Context, _param: click.Parameter, value: float | None)
     callback=_a_number,
     help="Pace virtual time: virtual seconds a second.",
 )
+@click.option(
+    "--world-record",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Append what goes wrong in the emulated world, and when, to this file.",
+)
 @JSON
 def run(
     runbooks: tuple[str, ...],
@@ -111,6 +116,7 @@ def run(
     faults: tuple[str, ...],
     realtime: bool,
     speed: float | None,
+    world_record: Path | None,
     as_json_: bool,
 ) -> None:
     """Run RUNBOOKS (names in ./runbooks, or paths) on a rig, in this order.
@@ -123,7 +129,8 @@ def run(
     from bench.cli_runs import run_and_tell
 
     rig, planned = runner.prepare(rig_path, runbooks)
-    options = runner.RunOptions(out, state_folder(), seed, faults, realtime, speed, partial(click.echo, err=True))
+    tell = partial(click.echo, err=True)
+    options = runner.RunOptions(out, state_folder(), seed, faults, realtime, speed, tell, world_record)
     sys.exit(run_and_tell(rig, planned, options, as_json=as_json_))
 
 
@@ -225,12 +232,19 @@ def rig_park(rig_path: Path) -> None:
 @click.option(
     "--trust", "trusted", multiple=True, metavar="FINGERPRINT", help="Fingerprint of a bench's key; repeatable."
 )
+@click.option(
+    "--tsa-root",
+    "tsa_roots",
+    metavar="PEM",
+    type=click.Path(path_type=Path),
+    help="Roots of the authorities of time stamps.",
+)
 @JSON
-def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], as_json_: bool) -> None:
+def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], tsa_roots: Path | None, as_json_: bool) -> None:
     """Check evidence offline: every file, the journal's chain, the signature. Exit code 1 if anything is wrong."""
     from bench.cli_runs import verify_bundle
 
-    reports = [(bundle, verify_bundle(bundle, trusted)) for bundle in bundles]
+    reports = [(bundle, verify_bundle(bundle, trusted, tsa_roots=tsa_roots)) for bundle in bundles]
     if as_json_:
         from dataclasses import asdict
 
@@ -242,6 +256,16 @@ def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], as_json_: bool) 
         for bundle, report in reports:
             say(f"{bundle}: {report}")
     sys.exit(1 if any(report.problem for _, report in reports) else 0)
+
+
+@main.command()
+@click.argument("bundles", nargs=-1, required=True, metavar="BUNDLE...", type=click.Path(path_type=Path))
+@click.option("--tsa", envvar="HILBENCH_TSA", metavar="URL", required=True, help="The authority; or in $HILBENCH_TSA.")
+def stamp(bundles: tuple[Path, ...], tsa: str) -> None:
+    """Have an authority (RFC 3161) certify that sealed evidence is there now. What has a stamp stays as it is."""
+    from bench.cli_runs import stamp_bundles
+
+    sys.exit(stamp_bundles(bundles, tsa))
 
 
 @main.command("decode")
@@ -276,12 +300,6 @@ def decode_command(message: str, folder: Path | None, as_json_: bool) -> None:
     sys.exit(decoded.exit_code)
 
 
-cli_service.add_to(main)
-
-if __name__ == "__main__":
-    main()
-
-
 @main.command("utrn")
 @click.argument("rig_path", metavar="RIG", type=RIG)
 @click.option("--as", "user", metavar="USER", required=True, help="The supplier, by its name on the rig.")
@@ -301,3 +319,12 @@ def utrn_command(rig_path: Path, user: str, device: str, pence: int | None, poun
         say(issue(rig_path, user, device, value, number, pounds=pounds is not None))
     except CodecError as error:
         _fail(error, USAGE)
+
+
+cli_service.add_to(main)
+main.add_command(cli_report.report)
+main.add_command(cli_campaign.campaign)
+cli_uept.add_to(main)
+
+if __name__ == "__main__":
+    main()

@@ -7,15 +7,21 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import runner
 from bench.cli_common import UNDECIDED, say, state_folder
+from bench.errors import BenchError
+from bench.evidence.packed import unpacked
 from bench.evidence.verify import Report, verify
 from bench.planner import Plan
 from bench.resume_bundle import Interrupted
 from bench.rig_file import Rig
 from bench.runbook import Runbook
 from bench.terminal import Silent, TablePrinter, TerminalOperator
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 
 def run_and_tell(
@@ -51,7 +57,37 @@ def run_and_tell(
     return code
 
 
-def verify_bundle(bundle: Path, trusted: tuple[str, ...] = (), *, own: bool = False) -> Report:
-    """Check a bundle with the keys that are believed, with `own` this bench's among them."""
+def verify_bundle(
+    bundle: Path, trusted: tuple[str, ...] = (), *, own: bool = False, tsa_roots: Path | None = None
+) -> Report:
+    """Check a bundle, or a compressed one, with the keys that are believed, with `own` this bench's among them."""
     fingerprints = (*trusted, runner.bench_key(state_folder()).fingerprint) if own else trusted
-    return verify(bundle, fingerprints)
+    roots: tuple[x509.Certificate, ...] = ()
+    if tsa_roots is not None:
+        from bench.evidence.timestamp import load_roots
+
+        roots = load_roots(tsa_roots)
+    with unpacked(bundle) as folder:
+        return verify(folder, fingerprints, roots)
+
+
+def stamp_bundles(bundles: Sequence[Path], url: str) -> int:
+    """Have bundles stamped, and say how each went; the exit code: 3 if any could not be."""
+    import asyncio
+
+    from bench.evidence.manifest import TIMESTAMP
+    from bench.evidence.timestamp import stamp
+
+    code = 0
+    for bundle in bundles:
+        if (bundle / TIMESTAMP).exists():
+            say(f"{bundle}: stamped already")
+            continue
+        try:
+            found = asyncio.run(stamp(bundle, url))
+        except BenchError as error:
+            say(f"{bundle}: {error}")
+            code = UNDECIDED
+            continue
+        say(f"{bundle}: {found.at:%Y-%m-%dT%H:%M:%SZ}, {found.authority or 'an authority that is not named'}")
+    return code

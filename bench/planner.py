@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.capabilities import AcSource, CommsHub, Console, DccGateway, HanSniffer, Measures, Switch
+from bench.capabilities import AcSource, CommsHub, Console, DccGateway, HandHeld, HanSniffer, Measures, Switch
 from bench.device import AnyDriver
 from bench.duis.bodies import body_of
 from bench.duis.service_requests import Target, all_service_requests, service_request
@@ -25,7 +25,7 @@ from bench.rig_file import Rig
 from bench.runbook import Placed, Runbook
 from bench.sightings import CARRIED_BY_DCC
 from bench.steps import Expect, Forbid, Match, Send, Step
-from bench.verbs import band, step_function
+from bench.verbs import NEEDS, band, step_function
 
 REQUEST_S = 5.0
 """What a Service Request with its answer usually takes; only for the estimate."""
@@ -126,7 +126,8 @@ class _Planner:
         """See that the devices can do what monitors, park state and safe state ask of them."""
         rig = self._rig
         for index, monitor in enumerate(rig.file.monitors):
-            self._check(rig.where("monitors", index), self._needs, Measures, monitor.device)
+            own = monitor.device == rig.file.supply.source and monitor.quantity == "voltage"
+            self._check(rig.where("monitors", index), self._needs, AcSource if own else Measures, monitor.device)
         for name, state in (("park", rig.file.park), ("safe", rig.file.safe)):
             for index, action in enumerate(state.actions):
                 where = rig.where(name, "actions", index)
@@ -248,8 +249,17 @@ class _Planner:
         elif step.measure is not None:
             self._needs(Measures, step.measure.device or supply.meter)
             band(step.measure)
+        elif step.deliver is not None:
+            self._needs(HandHeld, step.deliver.device)
+            self._dut(step.deliver.to, where)
+            if step.deliver.command not in self._saved:
+                self._mistake(where, f"nothing was saved as {step.deliver.command!r} by an earlier step")
+            if step.deliver.save is not None:
+                self._saved.add(step.deliver.save)
         elif step.call is not None:
-            step_function(step.call.function)
+            needed = getattr(step_function(step.call.function), NEEDS, None)
+            if needed is not None:
+                self._needs(needed, None)
 
     def _check_supply(self, step: Step) -> None:
         act, limits = step.supply, self._rig.file.limits
@@ -289,7 +299,13 @@ class _Planner:
         named = (send.to == "dcc" or target is not None) and (send.device is None or device is not None)
         if named:
             for mistake in check_params(
-                send.service_request, send.params, target=target, device=device, duts=duts, saved=self._saved
+                send.service_request,
+                send.params,
+                target=target,
+                device=device,
+                duts=duts,
+                saved=self._saved,
+                users=self._rig.file.users,
             ):
                 self._mistake(where, mistake)
         if send.command_variant is not None and send.command_variant not in request.command_variants:
@@ -387,6 +403,8 @@ def describe_act(step: Step) -> str:
         return f"ask the operator: {step.prompt.text}"
     if step.call is not None:
         return f"call {step.call.function}"
+    if step.deliver is not None:
+        return f"deliver the local command {step.deliver.command} to {step.deliver.to} by hand"
     return "at once: " + "; ".join(describe_act(inner) for inner in step.parallel or ())
 
 

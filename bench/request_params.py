@@ -1,14 +1,16 @@
 """Parameters of a Service Request: what the rig knows fills in what the runbook does not say.
 
 A runbook names devices; their EUI-64s, MPxNs, install codes and the User's certificates come from the rig and its
-DUT file. `${esme.mpxn}` and `${saved.NAME.KEY}` stand for values that are known only there, or only in the run.
+DUT file. `${esme.mpxn}`, `${IS.signing}`, `${now + 20 min}` and `${saved.NAME.KEY}` stand for values that are known
+only there, or only in the run.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -16,13 +18,21 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bench.clock import Clock
 from bench.duis.default_params import gas_params
 from bench.errors import UsageError
-from bench.parties import DeviceType, Dut, Parties, User
+from bench.gbcs import utrn
+from bench.parties import DeviceType, Dut, KeyUse, Parties, User
 from bench.quantities import parse
 
 _REFERENCE = re.compile(r"\$\{[^}]*\}?")
 _DUT_FIELDS = ("id", "mpxn", "install_code", "model", "manufacturer", "firmware", "serial")
+_USER_FIELDS = ("id", "signing", "agreement")
+_DUT_CERTIFICATE = "certificate"
+_MOMENT = re.compile(r"\$\{(now|today)\s*(?:([+-])\s*([^}]+))?\}")
+_TOP_UP = re.compile(r"\$\{([^.}]+)\.utrn\.([^.}]+)\.([0-9]{1,9})\}")
+_PENCE = 1000
 _DATE_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _A_DAY = timedelta(days=1)
+_WORDS = ("debt_recovery_rate_period",)
+"""Parameters whose names look like those of quantities, and which are words: HOURLY, DAILY."""
 _QUANTITIES = {"_threshold": "voltage", "_period": "duration"}
 
 
@@ -30,8 +40,13 @@ class NothingSaved(UsageError):
     """A value is asked for that no earlier step of the run has saved."""
 
 
-def resolve(text: str, parties: Parties, saved: Mapping[str, Mapping[str, Any]]) -> str:
-    """Fill in `${DEVICE.FIELD}` and `${saved.NAME.KEY}`.
+def resolve(text: str, parties: Parties, saved: Mapping[str, Mapping[str, Any]], now: datetime) -> str:
+    """Fill in what a reference stands for.
+
+    `${DEVICE.FIELD}` is a fact of the DUT file, or its digital signature `certificate` as base64; `${USER.signing}`
+    and `${USER.agreement}` are certificates of a User, `${USER.utrn.DEVICE.NUMBER}` a top up of ten pounds for a
+    meter; `${now}`, `${now + 20 min}` and `${today + 1 d}` are moments in UTC; `${saved.NAME.KEY}` is from the
+    response to an earlier request.
 
     Raises:
         NothingSaved: no step has saved it.
@@ -39,16 +54,75 @@ def resolve(text: str, parties: Parties, saved: Mapping[str, Mapping[str, Any]])
     """
 
     def value(match: re.Match[str]) -> str:
-        name, _, key = match[0][2:-1].partition(".")
-        if name != "saved":
-            return _dut_fact(match[0], parties.duts)
-        step, _, key = key.partition(".")
-        values = saved.get(step, {})
-        if values.get(key) is None:
-            raise NothingSaved(f"nothing was saved as {match[0]}", next_step=f"Saved: {', '.join(values) or 'nothing'}")
-        return str(values[key])
+        reference = match[0]
+        if _is_moment(reference):
+            return _moment(reference, now)
+        name, _, key = reference[2:-1].partition(".")
+        if name == "saved":
+            step, _, key = key.partition(".")
+            values = saved.get(step, {})
+            if values.get(key) is None:
+                raise NothingSaved(
+                    f"nothing was saved as {reference}", next_step=f"Saved: {', '.join(values) or 'nothing'}"
+                )
+            return str(values[key])
+        if name in parties.users:
+            return (
+                _top_up(reference, parties)
+                if _TOP_UP.fullmatch(reference)
+                else _user_fact(reference, parties.users[name])
+            )
+        if key == _DUT_CERTIFICATE and name in parties.duts:
+            return _device_certificate(reference, parties)
+        return _dut_fact(reference, parties.duts)
 
     return _REFERENCE.sub(value, text)
+
+
+def _is_moment(reference: str) -> bool:
+    return reference.startswith(("${now", "${today")) and "." not in reference
+
+
+def _moment(reference: str, now: datetime) -> str:
+    form = _MOMENT.fullmatch(reference)
+    try:
+        away_s = parse(form[3].strip(), "duration") if form and form[3] else 0.0
+    except ValueError as error:
+        raise UsageError(f"{reference}: {error}") from None
+    if form is None:
+        raise UsageError(f"{reference} is no moment", next_step="Write ${now}, ${now + 20 min} or ${today + 24 h}")
+    moment = now + timedelta(seconds=-away_s if form[2] == "-" else away_s)
+    return f"{moment:{_DATE_TIME}}" if form[1] == "now" else f"{moment:%Y-%m-%d}"
+
+
+def _user_fact(reference: str, user: User) -> str:
+    key = reference[2:-1].partition(".")[2]
+    if key == "id":
+        return str(user.eui)
+    if key not in _USER_FIELDS:
+        raise UsageError(f"{reference} names nothing", next_step=f"Write ${{USER.FIELD}}: {', '.join(_USER_FIELDS)}")
+    pair = user.signing if key == "signing" else user.agreement
+    return base64.b64encode(pair.certificate.public_bytes(Encoding.DER)).decode()
+
+
+def _top_up(reference: str, parties: Parties) -> str:
+    """A fresh UTRN of ten pounds, made by the supplier with its own key."""
+    form = _TOP_UP.fullmatch(reference)
+    assert form is not None
+    dut = parties.duts.get(form[2])
+    key = parties.certificates.public_key(dut.eui, KeyUse.KEY_AGREEMENT) if dut is not None else None
+    if dut is None or key is None:
+        raise UsageError(f"{reference}: the rig has no key agreement certificate of {form[2]}")
+    user = parties.users[form[1]]
+    return utrn.issue(_PENCE, int(form[3]), user.agreement.private_key, key, user.eui, dut.eui)
+
+
+def _device_certificate(reference: str, parties: Parties) -> str:
+    dut = parties.duts[reference[2:-1].partition(".")[0]]
+    certificate = parties.certificates.find(dut.eui, KeyUse.DIGITAL_SIGNATURE)
+    if certificate is None:
+        raise UsageError(f"the rig has no digital signature certificate of {dut.name}")
+    return base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
 
 
 def _dut_fact(reference: str, duts: Mapping[str, Dut]) -> str:
@@ -73,6 +147,7 @@ def check_params(
     device: Dut | None,
     duts: Mapping[str, Dut],
     saved: Collection[str],
+    users: Collection[str] = (),
 ) -> list[str]:
     """What can be known to be wrong with a request's parameters before the run, one sentence for each mistake.
 
@@ -83,6 +158,7 @@ def check_params(
         device: the device that the request is about.
         duts: the devices under test.
         saved: names under which earlier steps save.
+        users: the names of the rig's Users.
     """
     mistakes = []
     for key, text in _texts("", given):
@@ -92,10 +168,25 @@ def check_params(
             if name == "saved" and rest.partition(".")[0] not in saved:
                 mistakes.append(f"nothing was saved as {rest.partition('.')[0]!r} by an earlier step")
             elif name != "saved":
-                mistakes += _said(_dut_fact, reference, duts)
+                mistakes += _said(_check_reference, reference, duts, users)
         if not references:
             mistakes += _said(_number, key, text)
     return mistakes + _said(_demand_facts, variant, given, target, device or target)
+
+
+def _check_reference(reference: str, duts: Mapping[str, Dut], users: Collection[str]) -> None:
+    name, _, key = reference[2:-1].partition(".")
+    if _is_moment(reference):
+        _moment(reference, datetime(2000, 1, 1, tzinfo=UTC))
+    elif name in users:
+        if _TOP_UP.fullmatch(reference):
+            _dut_fact(f"${{{key.split('.')[1]}.id}}", duts)
+        elif key not in _USER_FIELDS or not reference.endswith("}"):
+            raise UsageError(
+                f"{reference} names nothing", next_step=f"Write ${{USER.FIELD}}: {', '.join(_USER_FIELDS)}"
+            )
+    elif key != _DUT_CERTIFICATE or name not in duts:
+        _dut_fact(reference, duts)
 
 
 def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -145,13 +236,14 @@ def request_params(
         UsageError: a reference names nothing, or the DUT file lacks what the variant needs.
     """
     _demand_facts(variant, given, target, device or target)
+    now = clock.now().utc
     params = _known(variant, given, user, target, device or target, clock)
     if target is not None and target.type is DeviceType.GSME:
         params |= gas_params(variant, params.keys() | given.keys())
 
     def filled(key: str, value: Any) -> Any:
         if isinstance(value, str):
-            return _number(key, resolve(value, parties, saved))
+            return _number(key, resolve(value, parties, saved, now))
         if isinstance(value, Mapping):
             return {name: filled(name, inner) for name, inner in value.items()}
         return [filled(key, inner) for inner in value] if isinstance(value, list | tuple) else value
@@ -162,7 +254,7 @@ def request_params(
 def _number(key: str, text: str) -> str:
     """Quantities in the units that DUIS carries: volts and seconds, whole."""
     for ending, kind in _QUANTITIES.items():
-        if key.endswith(ending) and re.search("[A-Za-z]", text):
+        if key.endswith(ending) and key not in _WORDS and re.search("[A-Za-z]", text):
             try:
                 value = parse(text, kind)
             except ValueError as error:

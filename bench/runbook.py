@@ -166,9 +166,17 @@ def load_runbook(path: Path) -> Runbook:
     Raises:
         UsageError: with every mistake found, each with file and line.
     """
-    document = strict_yaml.load(path)
+    return build_runbook(strict_yaml.load(path))
+
+
+def build_runbook(document: strict_yaml.Document) -> Runbook:
+    """Check a runbook that was read, or made, and the procedures that stand beside where its path says it is.
+
+    Raises:
+        UsageError: with every mistake found, each with file and line.
+    """
     file = strict_yaml.build(document, RunbookFile)
-    reader = _Reader(path.parent)
+    reader = _Reader(document.path.parent)
     preconditions = tuple(
         PlacedPrecondition(
             item,

@@ -186,6 +186,8 @@ def objections(
         if match.code is not None and data.get("response_code") != match.code:
             reasons.append(f"its response code is {data.get('response_code')}, not {match.code}")
         content = data.get("gbcs")
+        if match.form is not None and _form(data) != match.form:
+            reasons.append(f"it brings {_form(data) or 'nothing'}, not a {match.form}")
         if content is None and _speaks_for_device(data, match):
             reasons.append(f"the DCC says {data.get('response_code')}, and no answer of the device is with it")
         if content is not None and not content.get("ok", True) and match.code in (None, "I0"):
@@ -201,7 +203,18 @@ def _speaks_for_device(data: Mapping[str, Any], match: Match) -> bool:
     variant, code = all_service_requests().get(match.response or ""), str(data.get("response_code"))
     if variant is None or variant.target is Target.DCC or data.get("local_command"):
         return False
+    if match.form == "pre-command" and data.get("pre_command"):
+        return False
     return code == "I0" or (match.code is None and code.startswith("I"))
+
+
+def _form(data: Mapping[str, Any]) -> str | None:
+    """What a response brings: see `Match.form`."""
+    if data.get("local_command"):
+        return "local-command"
+    if data.get("pre_command"):
+        return "pre-command"
+    return "device" if data.get("gbcs") is not None else None
 
 
 def value_objections(sighting: Sighting, match: Match) -> list[str]:

@@ -153,6 +153,22 @@ class Inventory(Part):
         return value
 
 
+class Deliver(Part):
+    """A local command that an earlier step got (Command Variant 2, 3, 6 or 7), carried to the HAN by hand.
+
+    Attributes:
+        command: the name that the earlier step saved it under.
+        to: the device under test.
+        save: keep the device's response under this name, as `response` (base64).
+        device: the hand-held terminal, if the rig has several.
+    """
+
+    command: str
+    to: str
+    save: str | None = None
+    device: str | None = None
+
+
 class Prompt(Part):
     """A question to the operator; any of `choices` is an answer, those in `passes` let the step pass."""
 
@@ -184,6 +200,8 @@ class Match(Part):
         han: a stage of a join on the air; "join" is all of it.
         hub: what the Comms Hub monitor must say, such as {power: on}.
         code: the response code; any if not given.
+        form: what a response must bring: a `pre-command` (transformed, not sent), a `local-command` (for the User to
+            deliver) or the `device`'s own answer; any if not given.
         source: the device under test that it comes from (`from`).
         device: the device under test that a HAN join is about.
         user: the User that must get it; the step's User if not given (`as`).
@@ -196,6 +214,7 @@ class Match(Part):
     han: Literal["association", "transport_key", "device_announce", "cbke", "join"] | None = None
     hub: Mapping[str, str] | None = None
     code: str | None = None
+    form: Literal["pre-command", "local-command", "device"] | None = None
     source: str | None = Field(default=None, alias="from")
     device: str | None = None
     user: str | None = Field(default=None, alias="as")
@@ -217,6 +236,7 @@ class Match(Part):
         parts = [
             text,
             self.code or "",
+            f"({self.form})" if self.form else "",
             f"from {self.source}" if self.source else "",
             f"of {self.device}" if self.device else "",
         ]
@@ -229,8 +249,8 @@ class Match(Part):
             raise ValueError("say which device the alert must come from: 'from: esme'")
         if kind == "han" and self.device is None:
             raise ValueError("say whose join it is: 'device: esme'")
-        if self.code is not None and kind != "response":
-            raise ValueError("'code' belongs to a response")
+        if (self.code is not None or self.form is not None) and kind != "response":
+            raise ValueError(f"{'code' if self.code is not None else 'form'!r} belongs to a response")
         return self
 
 
@@ -268,6 +288,7 @@ VERBS = (
     "prompt",
     "parallel",
     "call",
+    "deliver",
     "procedure",
 )
 
@@ -297,6 +318,7 @@ class Step(Part):
     prompt: Prompt | None = None
     parallel: tuple[Step, ...] | None = None
     call: Call | None = None
+    deliver: Deliver | None = None
     procedure: str | None = None
     only_if: Inventory | None = None
     expect: tuple[Expect, ...] = ()

@@ -6,6 +6,7 @@ Each returns a few words for the table of steps, tells the step's watch the anch
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,19 +14,21 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Protocol, cast
 
-from bench.capabilities import AcSource, Console, DccGateway, Edge, Measures, Switch
+from bench.capabilities import AcSource, Console, DccGateway, Edge, HandHeld, Measures, Switch
 from bench.errors import BenchError, DeviceError, LimitExceeded, UsageError
 from bench.expectations import StepWatch
 from bench.interlock import GuardedSource
 from bench.parties import Dut
 from bench.quantities import format_duration, parse
-from bench.request_params import request_params
+from bench.request_params import NothingSaved, request_params
 from bench.rig import RigSession, load_entry
 from bench.steps import Inventory, Measure, Send, Step, Supply
 from bench.tasks import at_once
 
 INVENTORY_REQUEST = "8.2"
 INVENTORY_POLL_S = 5.0
+NEEDS = "needs"
+"""The attribute of a step function that names the capability which a rig must have for it."""
 
 
 class StepFailed(BenchError):
@@ -284,6 +287,21 @@ def _mildness(error: BenchError) -> int:
     return 0 if isinstance(error, LimitExceeded) else 2 if isinstance(error, StepFailed) else 1
 
 
+async def _deliver(stage: Stage, step: Step, watch: StepWatch) -> str:
+    ask = step.deliver
+    assert ask is not None
+    command = stage.saved.get(ask.command, {}).get("command")
+    if command is None:
+        raise NothingSaved(f"nothing was saved as a local command under {ask.command!r}")
+    terminal = stage.session.capability(HandHeld, ask.device)
+    response = await terminal.deliver(stage.dut(ask.to).eui, bytes.fromhex(str(command)))
+    if ask.save is not None:
+        values = {"response": base64.b64encode(response).decode()}
+        stage.saved[ask.save] = values
+        stage.session.stream.emit("engine", "saved", {"name": ask.save, "values": values})
+    return f"delivered to {ask.to}, which answered"
+
+
 async def _call(stage: Stage, step: Step, watch: StepWatch) -> str:
     assert step.call is not None
     return str(await step_function(step.call.function)(stage.session, **step.call.arguments))
@@ -316,4 +334,5 @@ _VERBS: dict[str, _Verb] = {
     "prompt": _prompt,
     "parallel": _parallel,
     "call": _call,
+    "deliver": _deliver,
 }

@@ -93,12 +93,19 @@ def _other_content(message: Message, request: Request) -> str | None:
         if name in asked:
             asked[called] = asked[name]
     for name in sorted(command.keys() & asked.keys()):
-        if to_json(command[name]) != to_json(asked[name]):
+        if not _same(to_json(command[name]), to_json(asked[name])):
             return f"its {name} is {to_json(command[name])}, not {to_json(asked[name])}"
     if "validity_interval_start" in command and "current_date_time" in asked:
         return _other_time(command, asked["current_date_time"], asked["tolerance_period"])
     unknown = [each for each in command.get("replacements", ()) if each.certificate not in _certificates(request)]
     return f"it replaces credentials by a certificate that was not sent ({unknown[0].cell.role})" if unknown else None
+
+
+def _same(found: Any, asked: Any) -> bool:
+    """Whether two values are the same; DUIS writes words with capitals ("Unchanged") where the use cases have none."""
+    if isinstance(found, str) and isinstance(asked, str):
+        return found.casefold() == asked.casefold()
+    return bool(found == asked)
 
 
 def _other_time(command: dict[str, Any], current: Any, tolerance_s: int) -> str | None:

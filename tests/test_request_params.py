@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from bench.request_params import NothingSaved, check_params, request_params, res
 from tests.duis.certs import make_signer
 from tests.fakes import make_parties
 
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ESME_CODE = "83FED3407A939723A5C639B26916D505"
 
 
@@ -194,7 +196,7 @@ async def test_a_reference_that_names_nothing_is_never_sent(
     parties: Parties, text: str, error: type[UsageError], what: str
 ) -> None:
     with pytest.raises(error, match=what) as caught:
-        resolve(text, parties, {"before": {"volts": 250, "unread": None}})
+        resolve(text, parties, {"before": {"volts": 250, "unread": None}}, NOW)
     assert type(caught.value) is error
 
 

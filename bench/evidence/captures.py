@@ -2,7 +2,8 @@
 
 Every `wire` event is one line of `captures/SOURCE.jsonl`, or of `captures/SOURCE.CHANNEL.jsonl` where its data name
 a `channel` by text. Besides, what has `hex` on the channel "gbcs" makes `SOURCE.gbcs.hex`, one message a line, and what
-has `hex` and a signal's `power_dbm`, `lqi` and radio `channel` is a frame off the air and makes `SOURCE.pcapng`.
+has `hex` and a signal's `power_dbm`, `lqi` and radio `channel` is a frame off the air and makes `SOURCE.pcapng`; a
+picture (PNG) in `hex` is a file of its own, too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from bench.zigbee.pcapng import Packet, PcapngWriter
 FOLDER = "captures"
 """The folder of captures in a bundle."""
 
+_PNG = "89504e470d0a1a0a"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
@@ -86,6 +88,10 @@ class Captures:
         if "hex" in data:
             if channel == "gbcs":
                 self._file(f"{stem}.hex").append(self._redactor.text(data["hex"]).encode("ascii") + b"\n")
+            elif str(data["hex"]).startswith(_PNG):
+                number = sum(name.startswith(f"{stem}.") and name.endswith(".png") for name in self._files)
+                name = f"{stem}.png" if number == 0 else f"{stem}.{number + 1}.png"
+                self._file(name).append(bytes.fromhex(data["hex"]))
             elif "power_dbm" in data:
                 self._frame(f"{stem}.pcapng", event.source, event.at, data)
 

@@ -25,13 +25,14 @@ PAYLOAD_TYPE = "application/vnd.hilbench.manifest.v1+json"
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 PUBLIC_KEY = "key.pem"
+TIMESTAMP = "manifest.tsr"
 JOURNAL = "journal.jsonl"
 VERSIONS = "versions.json"
 INTERRUPTED = "interrupted"
 """Folder of the journals of the runs that this one carries on with, each by its run's id."""
 
-UNLISTED = frozenset({MANIFEST, SIGNATURE, PUBLIC_KEY})
-"""The files that a manifest cannot list: itself, and what its signature is checked with."""
+UNLISTED = frozenset({MANIFEST, SIGNATURE, PUBLIC_KEY, TIMESTAMP})
+"""The files that a manifest cannot list: itself, what its signature is checked with, and what comes later."""
 
 RESERVED = UNLISTED | {JOURNAL, VERSIONS}
 """The files that the bundle makes itself."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.clock import ClockKind
 from bench.errors import BenchError
@@ -25,6 +26,7 @@ from bench.evidence.manifest import (
     PUBLIC_KEY,
     SIGNATURE,
     STATEMENTS,
+    TIMESTAMP,
     UNLISTED,
     Manifest,
     read_signature,
@@ -32,6 +34,11 @@ from bench.evidence.manifest import (
 from bench.journal import JournalCutShort, JournalError, Record
 from bench.journal_reader import JournalReader, read_journal
 from bench.zigbee.pcapng import read_packets
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from bench.evidence.timestamp import Stamp
 
 _LARGEST_MANIFEST = 1 << 26
 
@@ -63,6 +70,8 @@ class Report:
         fingerprint: of the key that signed; empty unless its signature is good.
         records: how many records of the journal are good.
         interrupted: the run was killed, or still goes on: there is a journal without a seal and no manifest.
+        stamped: when an authority says that the signature was there, UTC in ISO 8601; empty without a time stamp.
+        stamp_verified: whether a root that is believed vouches for that authority.
     """
 
     level: Level
@@ -76,6 +85,8 @@ class Report:
     fingerprint: str = ""
     records: int = 0
     interrupted: bool = False
+    stamped: str = ""
+    stamp_verified: bool = False
 
     @property
     def compliance(self) -> bool:
@@ -92,15 +103,16 @@ class _Wrong(Exception):
     """The first thing that is wrong."""
 
 
-def verify(bundle: Path, trusted: Collection[str] = ()) -> Report:
+def verify(bundle: Path, trusted: Collection[str] = (), roots: Sequence[x509.Certificate] = ()) -> Report:
     """Check a bundle.
 
     Args:
         bundle: its folder.
         trusted: fingerprints of the keys that are believed, got by another way than the bundle; with none, the best
             result is INTEGRITY_ONLY.
+        roots: certificates of time stamping authorities that are believed.
     """
-    check = _Check(bundle, frozenset(key.lower().replace(":", "") for key in trusted))
+    check = _Check(bundle, frozenset(key.lower().replace(":", "") for key in trusted), tuple(roots))
     try:
         return check.run()
     except _Wrong as wrong:
@@ -110,8 +122,9 @@ def verify(bundle: Path, trusted: Collection[str] = ()) -> Report:
 
 
 class _Check:
-    def __init__(self, bundle: Path, trusted: frozenset[str]) -> None:
+    def __init__(self, bundle: Path, trusted: frozenset[str], roots: tuple[x509.Certificate, ...]) -> None:
         self._bundle = bundle
+        self._roots = roots
         self._trusted = trusted
         self._reader: JournalReader | None = None
         self._run = ""
@@ -138,6 +151,7 @@ class _Check:
         manifest = self._signed_manifest()
         self._files(manifest)
         emulated = self._journal(manifest)
+        stamp = self._stamp()
         if self._trusted:
             level, notes = Level.VERIFIED, []
         else:
@@ -152,8 +166,12 @@ class _Check:
             notes.append("clock: real, but not synchronised throughout: nobody knows how far its times are from UTC")
         if emulated:
             notes.append("the devices were emulated: never compliance evidence")
+        if stamp is not None:
+            notes.append(_said(stamp))
         return Report(
             level,
+            stamped=stamp.at.isoformat() if stamp else "",
+            stamp_verified=stamp is not None and stamp.verified,
             notes=tuple(notes),
             emulated=emulated,
             run=manifest.run,
@@ -224,6 +242,17 @@ class _Check:
             raise _Wrong(f"{MANIFEST} is signed but cannot be read: {error}") from error
         self._run = manifest.run
         return manifest
+
+    def _stamp(self) -> Stamp | None:
+        if not os.path.lexists(self._bundle / TIMESTAMP):
+            return None
+        # Heavy, and most bundles have none.
+        from bench.evidence import timestamp
+
+        try:
+            return timestamp.check(self._small_file(TIMESTAMP), self._small_file(SIGNATURE), self._roots)
+        except BenchError as error:
+            raise _Wrong(str(error)) from error
 
     def _files(self, manifest: Manifest) -> None:
         listed = {entry.path: entry for entry in manifest.files}
@@ -331,6 +360,13 @@ class _Check:
                 raise _Wrong(f"{path} is not the journal that the run carried on with")
         if left:
             raise _Wrong(f"{min(left)} is of no run that this one carries on with")
+
+
+def _said(stamp: Stamp) -> str:
+    by = stamp.authority or "an authority that is not named"
+    if stamp.verified:
+        return f"it was there at {stamp.at:%Y-%m-%dT%H:%M:%SZ}, as {by} certifies"
+    return f"its time stamp says {stamp.at:%Y-%m-%dT%H:%M:%SZ}, by {by}; nobody said that this one is to be believed"
 
 
 def _check_run(runs: list[Record], manifest: Manifest) -> None:

@@ -1,19 +1,15 @@
-"""Every cell of the Common Test Scenarios' tables of Service Requests, for each User Role (SEC Appendix R, 8.1.5).
-
-`ctsd_cells.json` has for each role and Service Reference Variant the Command Variants to be tested, with an F for
-future dated.
-"""
+"""Every cell of the Common Test Scenarios' tables of Service Requests, for each User Role (SEC Appendix R, 8.1.5)."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from lxml import etree
 
+from bench.ctsd import tables
+from bench.ctsd.tables import Role
 from bench.duis.default_params import default_params, needed_params
 from bench.duis.request_id import RequestId
 from bench.duis.requests import build_request, complete_params, parse_request
@@ -63,12 +59,10 @@ Cell = tuple[str, str, int, bool]
 
 
 def _cells() -> list[Cell]:
-    table = json.loads(Path(__file__).with_name("ctsd_cells.json").read_text("utf-8"))
     return [
-        (role, variant, int(cell[0]), cell.endswith("F"))
-        for role, variants in table.items()
-        for variant, cells in variants.items()
-        for cell in cells.split()
+        (role.value, cell.variant, cell.column.command_variant, cell.column.future_dated)
+        for role in Role
+        for cell in tables.cells(role)
     ]
 
 

@@ -6,29 +6,31 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
+from bench.clock import VirtualClock
+from bench.ctsd import tables
+from bench.ctsd.tables import Role, Smets
 from bench.duis import responses as duis
-from bench.duis.default_params import default_params, needed_params
 from bench.duis.request_id import RequestId
-from bench.duis.service_requests import CV_TRANSFORM, SIGNED_VARIANTS, Target, service_request
+from bench.duis.service_requests import CV_TRANSFORM, Target, service_request
 from bench.eui import Eui64
 from bench.gbcs import utrn
 from bench.gbcs.crypto import sign_pre_command
 from bench.gbcs.message import Message
 from bench.gbcs.use_cases import Response, use_case_for
 from bench.parties import DeviceType, Dut, KeyUse
+from bench.quantities import parse
+from bench.request_params import request_params
+from bench.testscripts import params
+from bench.testscripts.data import DataPlan
+from bench.testscripts.knowledge import Case, needs_of
 from bench.virtual_time import VirtualLoop
-from tests.emulated.worlds import ALL_USERS, CHF, CODES, DCC, DUTS, ESME, GPF, GSME, Small, small_world
+from tests.emulated.worlds import ALL_USERS, CHF, DCC, DUTS, ESME, GPF, GSME, Small, small_world
 
 AHEAD = timedelta(minutes=20)
 """How far ahead a future date lies."""
@@ -43,7 +45,6 @@ MORE_DUTS = {
 }
 ADDRESSES = {"ESME": ESME, "GSME": GSME, "GPF": GPF, "CHF": CHF, "PPMID": PPMID, "HCALCS": HCALCS}
 GAS_ROLES = ("GS", "GT")
-IMAGE, VERSION = b"a firmware image", "00010002"
 
 
 class Unanswered(Exception):
@@ -70,37 +71,24 @@ class Cell:
         return f"{self.role} {self.variant} CV{self.command_variant}{' future dated' if self.future else ''}"
 
 
-def all_cells(name: str = "ctsd_cells") -> list[Cell]:
-    """Every cell for SMETS2+ devices, or of another table, in the order of the document."""
-    table = json.loads((Path(__file__).parents[1] / "duis" / f"{name}.json").read_text("utf-8"))
+def all_cells() -> list[Cell]:
+    """Every cell, in the order of the document."""
     return [
-        Cell(role, variant, int(cell[0]), cell.endswith("F"))
-        for role, variants in table.items()
-        for variant, cells in variants.items()
-        for cell in cells.split()
+        Cell(role.value, cell.variant, cell.column.command_variant, cell.column.future_dated)
+        for role in Role
+        for cell in tables.cells(role)
     ]
 
 
 def target_type(cell: Cell) -> str:
     """What a request goes to: the device of the role's fuel where the variant serves it."""
-    known = service_request(cell.variant).device_types
-    if cell.variant in ONLY:
-        return ONLY[cell.variant]
-    gas = ("GSME", "GPF", "CHF", "ESME", "PPMID", "HCALCS")
-    order = gas if cell.role in GAS_ROLES else ("ESME", "CHF", "GPF", "GSME", "PPMID", "HCALCS")
-    return next(kind for kind in order if kind in known or not known)
-
-
-ONLY = {"6.21": "GPF", "8.12.2": "GPF", "8.12.1": "CHF", "8.9": "CHF", "6.28": "CHF"}
-"""Variants whose typical target is another device than the meter."""
+    return params.target_type(Role(cell.role), cell.variant).value
 
 
 def meter(cell: Cell) -> str:
     """The meter of the role's fuel, by its name on the rig."""
     return "gsme" if cell.role in GAS_ROLES else "esme"
 
-
-# What a cell needs beyond the defaults, by Service Reference Variant.
 
 STATUSES = {
     "8.1.1": "InstalledNotCommissioned",
@@ -110,12 +98,16 @@ STATUSES = {
 }
 """The status of the role's meter before the request, where it is not Commissioned."""
 
+DATA = DataPlan(
+    users={role: role.value for role in Role},
+    devices={Smets.SMETS2: {dut.type: name for name, dut in (DUTS | MORE_DUTS).items()}},
+)
+"""The test data of a small world: what the Test Scripts send there."""
 
-def _der(small: Small, user: str, use: str) -> bytes:
-    pair = getattr(small.world.users[user], use)
-    der = pair.certificate.public_bytes(Encoding.DER)
-    assert isinstance(der, bytes)
-    return der
+
+def case_of(cell: Cell) -> Case:
+    """The request as the Test Scripts know it."""
+    return Case(Role(cell.role), cell.variant, Smets.SMETS2, DATA)
 
 
 def top_up(small: Small, role: str, name: str, pence: int = 1000, number: int = 1, pounds: bool = False) -> str:
@@ -123,101 +115,6 @@ def top_up(small: Small, role: str, name: str, pence: int = 1000, number: int = 
     supplier, device = small.world.users[role], DUTS[name].eui
     own = small.world.surroundings.identities.device(device, KeyUse.KEY_AGREEMENT).private_key.public_key()
     return utrn.issue(pence, number, supplier.agreement.private_key, own, supplier.eui, device, pounds=pounds)
-
-
-def known_to_the_caller(cell: Cell, small: Small) -> dict[str, Any]:
-    """What no default can say, by the names of parameters."""
-    own = DUTS[meter(cell)]
-    signing = _der(small, cell.role, "signing")
-    return {
-        "certificate": [signing],
-        "device_certificate": signing,
-        "device_id": own.eui,
-        "device_id_list": [own.eui],
-        "device_manufacturer": own.manufacturer,
-        "device_model": own.model,
-        "device_type": own.type.value,
-        "digital_signing_certificate": signing,
-        "export_mpan": "1312345678111",
-        "firmware_hash": hashlib.sha256(IMAGE).digest(),
-        "firmware_image": IMAGE,
-        "firmware_version": VERSION,
-        "import_mpan": "1012345678901",
-        "import_mprn": "7412345604",
-        "import_mpxn": own.mpxn,
-        "install_code": CODES[meter(cell)],
-        "key_agreement_certificate": _der(small, cell.role, "agreement"),
-        "mpxn": own.mpxn,
-        "old_chf_id": CHF,
-        "old_gpf_id": GPF,
-        "other_device_id": GPF if cell.role in GAS_ROLES else PPMID,
-        "utrn": top_up(small, cell.role, meter(cell)),
-    }
-
-
-def _export_schedule(cell: Cell, small: Small) -> dict[str, Any]:
-    """An export supplier reads export only."""
-    if cell.role != "ES":
-        return {}
-    return {
-        "dsp_scheduled_service_reference": "4.6",
-        "dsp_scheduled_service_reference_variant": "4.6.2",
-        "dsp_retrieve_export_daily_read_log": {},
-    }
-
-
-def _own_credentials(cell: Cell, small: Small) -> dict[str, Any]:
-    """A User replaces its own credentials, by themselves where it has no others."""
-    supplier = cell.role in ("IS", "GS", "ES")
-    return {
-        "remote_party_role": "Supplier" if supplier else "NetworkOperator",
-        "digital_signing_certificate": _der(small, cell.role, "signing"),
-        "key_agreement_certificate": _der(small, cell.role, "agreement"),
-    }
-
-
-INSTEAD: Mapping[str, Callable[[Cell, Small], dict[str, Any]]] = {
-    "5.1": _export_schedule,
-    "6.15.1": _own_credentials,
-    "6.20.1": lambda cell, small: {"import_mprn": "7412345604"} if cell.role in GAS_ROLES else {},
-    "6.22": lambda cell, small: {"electricity_network_operator_alerts": {}} if cell.role == "ED" else {},
-    "8.2": lambda cell, small: {"device_id": DUTS[meter(cell)].eui},
-    **dict.fromkeys(("8.14.1", "8.14.2", "8.14.3", "8.14.4"), lambda cell, small: {"device_id": CHF}),
-    "8.11": lambda cell, small: {"install_code": CODES[meter(cell)]},
-    "12.1": lambda cell, small: {"post_code": "AB1 2CD", "address_identifier": "1"},
-}
-"""More parameters, and others than the defaults; what takes the place of a choice's branch leaves the default out."""
-
-INSTEAD_OF = {
-    "5.1": ("dsp_read_active_import_profile_data",),
-    "6.20.1": ("import_mpan",),
-    "6.22": ("electricity_supplier_alerts",),
-    "8.2": ("uprn",),
-    "12.1": ("uprn",),
-}
-"""Parameters that `INSTEAD` takes the place of, where it gives any."""
-
-
-async def _disable(cell: Cell, small: Small) -> dict[str, Any]:
-    await put(Cell(cell.role, "7.2", 5), small)
-    return {}
-
-
-async def _prepay(cell: Cell, small: Small) -> dict[str, Any]:
-    """A meter without credit has emergency credit to offer."""
-    prepayment = {"suspend_debt_disabled": False, "suspend_debt_emergency": False, "disablement_threshold": 0}
-    response = await small.ask(cell.role, "1.6", DUTS[meter(cell)].eui, prepayment)
-    if not response.ok:
-        raise Unanswered(f"1.6 before it: {response.detail}")
-    return {}
-
-
-async def _schedule(cell: Cell, small: Small) -> dict[str, Any]:
-    made = small.send(cell.role, "5.1", DCC, params_of(Cell(cell.role, "5.1", 8), small))
-    if made.response_code != "I0":
-        raise Unanswered(f"5.1 before it: {made.response_code}")
-    assert isinstance(made, duis.DspResponse)
-    return dict(made.values)
 
 
 async def _local_response(cell: Cell, small: Small) -> dict[str, Any]:
@@ -228,14 +125,6 @@ async def _local_response(cell: Cell, small: Small) -> dict[str, Any]:
     if response is None:
         raise Unanswered("7.4 CV2 before it: the device does not answer the hand-held terminal")
     return {"device_gbcs_response": response, "original_request_id": local.request_id}
-
-
-async def _image(cell: Cell, small: Small) -> dict[str, Any]:
-    given = small.send(cell.role, "11.1", DCC, params_of(Cell(cell.role, "11.1", 8), small))
-    if given.response_code not in ("I0", "I99"):
-        raise Unanswered(f"11.1 before it: {given.response_code}")
-    await asyncio.sleep(3600)
-    return {}
 
 
 async def _new_key(cell: Cell, small: Small) -> dict[str, Any]:
@@ -249,37 +138,64 @@ async def _new_key(cell: Cell, small: Small) -> dict[str, Any]:
 
 
 BEFORE: Mapping[str, Callable[[Cell, Small], Awaitable[dict[str, Any]]]] = {
-    "5.2": _schedule,
-    "5.3": _schedule,
     "6.15.2": _new_key,
-    "2.5": _prepay,
-    "7.3": _disable,
     "8.13": _local_response,
-    "11.3": _image,
 }
-"""What has to be done before a request, and parameters that come from it."""
+"""What has to be done before a request that no Test Script can do, and parameters that come from it."""
 
 
-def params_of(cell: Cell, small: Small, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The parameters of a request as somebody would send it who knows the devices and not much of DUIS."""
-    variant = service_request(cell.variant)
-    command_variant = CV_TRANSFORM if cell.command_variant in SIGNED_VARIANTS else cell.command_variant
-    now = small.world.mail.now
-    gas = cell.role in GAS_ROLES
-    params = default_params(
-        cell.variant,
-        command_variant,
-        future=now + AHEAD if cell.future else None,
-        now=now,
-        device_type="GSME" if gas and "GSME" in variant.device_types else None,
+async def set_up(cell: Cell, small: Small) -> dict[str, dict[str, Any]]:
+    """Do what the Test Script of a cell does first, and return what it saves for later."""
+    saved: dict[str, dict[str, Any]] = {}
+    if cell.command_variant == CV_TRANSFORM or cell.variant in BEFORE:
+        return saved
+    for step in needs_of(case_of(cell)).setup:
+        if "wait" in step:
+            await asyncio.sleep(parse(step["wait"], "duration"))
+            continue
+        variant = step["send"]["service_request"]
+        sent = service_request(variant)
+        made = Cell(cell.role, variant, 5 if sent.critical else sent.usual_command_variant)
+        given = step["send"].get("params")
+        answer = await put(made, small, given)
+        if "save" in step["send"]:
+            assert isinstance(answer, duis.DspResponse)
+            saved[step["send"]["save"]] = dict(answer.values)
+    return saved
+
+
+def params_of(
+    cell: Cell,
+    small: Small,
+    more: Mapping[str, Any] | None = None,
+    saved: Mapping[str, Mapping[str, Any]] | None = None,
+    instead: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The parameters of a request as its Test Script has them, filled in as the bench does."""
+    case, parties = case_of(cell), small.world.parties
+    given = (
+        params.params_of(cell.variant, cell.command_variant, case.role, case.smets, DATA, future=cell.future)
+        | needs_of(case).params
     )
-    known = known_to_the_caller(cell, small)
-    needed = needed_params(cell.variant, command_variant)
-    params |= {name: known[name] for name in needed if name in known and name not in params}
-    instead = INSTEAD[cell.variant](cell, small) if cell.variant in INSTEAD else {}
     if instead:
-        params = {name: each for name, each in params.items() if name not in INSTEAD_OF.get(cell.variant, ())}
-    return params | instead | dict(more or {})
+        given = dict(instead)
+    if not saved:
+        given = {name: value for name, value in given.items() if "${saved." not in str(value)}
+    return request_params(
+        cell.variant,
+        given,
+        user=parties.users[cell.role],
+        target=None if case.target == "dcc" else parties.duts[case.target],
+        device=parties.duts[about(cell)],
+        parties=parties,
+        clock=VirtualClock(small.loop),
+        saved=saved or {},
+    ) | dict(more or {})
+
+
+def about(cell: Cell) -> str:
+    """The device that a request is about: in these worlds an Other User is asked for the meter, too."""
+    return case_of(cell).about if cell.variant.startswith(("8.7", "8.8")) else meter(cell)
 
 
 # Putting a cell to the DCC
@@ -297,34 +213,34 @@ async def ask(cell: Cell) -> None:
         await put(cell, small)
 
 
-async def put(cell: Cell, small: Small) -> None:
-    """Put a cell to this world.
+async def put(cell: Cell, small: Small, given: Mapping[str, Any] | None = None) -> duis.Response:
+    """Put a cell to this world, with these parameters besides, and return the DCC's own answer.
 
     Raises:
         Unanswered: what must come back did not.
     """
     request = service_request(cell.variant)
     more = await BEFORE[cell.variant](cell, small) if cell.variant in BEFORE else {}
-    params = params_of(cell, small, more)
+    sent = params_of(cell, small, more, await set_up(cell, small), given)
     if request.target is Target.DCC:
-        answer = small.send(cell.role, cell.variant, DCC, params)
+        answer = small.send(cell.role, cell.variant, DCC, sent)
         if answer.response_code not in ("I0", "I99"):
             raise Unanswered(answer.response_code)
-        return
+        return answer
     target = ADDRESSES[target_type(cell)]
     before = len(small.posts)
     if not request.critical:
-        answer = small.send(cell.role, cell.variant, target, params, command_variant=cell.command_variant)
+        answer = small.send(cell.role, cell.variant, target, sent, command_variant=cell.command_variant)
     else:
-        answer = small.send(cell.role, cell.variant, target, params, command_variant=CV_TRANSFORM)
+        answer = small.send(cell.role, cell.variant, target, sent, command_variant=CV_TRANSFORM)
         if not isinstance(answer, duis.PreCommand):
             raise Unanswered(f"{answer.response_code} to the transformation")
         if cell.command_variant == CV_TRANSFORM:
-            return
+            return answer
         assert answer.request_id is not None
         signed = {"gbcs_payload": sign_pre_command(answer.payload, small.world.users[cell.role].signing.private_key)}
         if cell.future:
-            signed["execution_date_time"] = params["execution_date_time"]
+            signed["execution_date_time"] = sent["execution_date_time"]
         counter = answer.request_id.counter
         answer = small.send(
             cell.role, cell.variant, target, signed, command_variant=cell.command_variant, counter=counter
@@ -336,6 +252,7 @@ async def put(cell: Cell, small: Small) -> None:
         raise Unanswered(answer.response_code)
     if cell.command_variant not in (2, 6):
         await _check_posts(cell, small, answer.request_id, before)
+    return answer
 
 
 def _check_local(cell: Cell, small: Small, answer: duis.Response) -> None:

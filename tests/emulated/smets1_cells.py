@@ -11,13 +11,20 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from bench.clock import VirtualClock
+from bench.ctsd import tables
+from bench.ctsd.tables import Role, Smets
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
 from bench.duis.service_requests import Target, service_request
 from bench.duis.smets1 import Smets1Result
+from bench.request_params import request_params
+from bench.testscripts import params
+from bench.testscripts.data import DataPlan
+from bench.testscripts.knowledge import Case, needs_of
 from bench.virtual_time import VirtualLoop
 from tests.emulated import cells
-from tests.emulated.cells import AHEAD, GAS_ROLES, STATUSES, WITHIN_S, Cell, Unanswered, all_cells, target_type
+from tests.emulated.cells import AHEAD, STATUSES, WITHIN_S, Cell, Unanswered, target_type
 from tests.emulated.smets1_worlds import (
     PROMPT,
     S1_CHF,
@@ -33,6 +40,8 @@ from tests.emulated.smets1_worlds import (
 from tests.emulated.worlds import DCC, Small
 
 ADDRESSES = {"ESME": S1_ESME, "GSME": S1_GSME, "GPF": S1_GPF, "CHF": S1_CHF, "PPMID": S1_PPMID}
+UTRN = "10050012345678901234"
+"""Five pounds."""
 ALONE = ("8.8.1", "8.8.2")
 """Variants that can be carried out once."""
 _READS = ("Read ", "Retrieve ")
@@ -40,7 +49,12 @@ _READS = ("Read ", "Retrieve ")
 
 def smets1_cells() -> list[Cell]:
     """Every cell, in the order of the document."""
-    return all_cells("ctsd_smets1_cells")
+    return [
+        Cell(role.value, cell.variant, cell.column.command_variant, cell.column.future_dated)
+        for role in Role
+        for cell in tables.cells(role)
+        if Smets.SMETS1 in cell.mark.variants
+    ]
 
 
 def meter(cell: Cell) -> str:
@@ -48,20 +62,32 @@ def meter(cell: Cell) -> str:
     return f"s1-{cells.meter(cell)}"
 
 
+DATA = DataPlan(
+    users={role: role.value for role in Role},
+    devices={Smets.SMETS1: {dut.type: name for name, dut in S1_DUTS.items()}},
+)
+"""The test data of these worlds: what the Test Scripts send there."""
+
+
 def params_of(cell: Cell, small: Small, more: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a request as for SMETS2+ devices, about those of the SMETS1 installation."""
-    own = S1_DUTS[meter(cell)]
-    instead = {
-        "device_id": own.eui,
-        "device_id_list": [own.eui],
-        "device_model": own.model,
-        "import_mpxn": own.mpxn,
-        "mpxn": own.mpxn,
-        "other_device_id": S1_GPF if cell.role in GAS_ROLES else S1_PPMID,
-        "utrn": "10050012345678901234",
-    }
-    params = cells.params_of(cell, small, more)
-    return {name: instead.get(name, value) for name, value in params.items()}
+    """The parameters of a request as its Test Script has them, filled in as the bench does."""
+    case, parties = Case(Role(cell.role), cell.variant, Smets.SMETS1, DATA), small.world.parties
+    given = (
+        params.params_of(cell.variant, cell.command_variant, case.role, case.smets, DATA, future=cell.future)
+        | needs_of(case).params
+    )
+    about = case.about if cell.variant.startswith(("8.7", "8.8")) else meter(cell)
+    top_up = {"utrn": UTRN} if cell.variant == "2.2" else {}
+    return request_params(
+        cell.variant,
+        {name: value for name, value in given.items() if "${saved." not in str(value)} | top_up,
+        user=parties.users[cell.role],
+        target=None if case.target == "dcc" else parties.duts[case.target],
+        device=parties.duts[about],
+        parties=parties,
+        clock=VirtualClock(small.loop),
+        saved={},
+    ) | dict(more)
 
 
 async def _prepay(cell: Cell, small: Small) -> dict[str, Any]:
@@ -108,15 +134,15 @@ async def put(cell: Cell, small: Small) -> None:
         Unanswered: what must come back did not.
     """
     more = await BEFORE[cell.variant](cell, small) if cell.variant in BEFORE else {}
-    params = params_of(cell, small, more)
+    sent = params_of(cell, small, more)
     if service_request(cell.variant).target is Target.DCC:
-        answer = small.send(cell.role, cell.variant, DCC, params)
+        answer = small.send(cell.role, cell.variant, DCC, sent)
         if answer.response_code not in ("I0", "I99"):
             raise Unanswered(answer.response_code)
         return
     before = len(small.posts)
     target = ADDRESSES[target_type(cell)]
-    answer = small.send(cell.role, cell.variant, target, params, command_variant=cell.command_variant)
+    answer = small.send(cell.role, cell.variant, target, sent, command_variant=cell.command_variant)
     if answer.response_code != "I99" or answer.request_id is None:
         raise Unanswered(answer.response_code)
     began_s = small.loop.time()

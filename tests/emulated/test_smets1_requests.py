@@ -14,6 +14,7 @@ from bench.eui import Eui64
 from tests.emulated.cells import MORE_DUTS, PPMID, Cell
 from tests.emulated.smets1_cells import params_of
 from tests.emulated.smets1_worlds import (
+    CODE,
     S1_CHF,
     S1_DUTS,
     S1_ESME,
@@ -28,7 +29,6 @@ from tests.emulated.worlds import ALL_USERS, DCC, Small
 
 BASE_WH = 250
 PREPAYMENT = {"suspend_debt_disabled": False, "suspend_debt_emergency": False, "disablement_threshold": 0}
-CODE = "0123456789ABCDEF0123456789ABCDEF"
 
 
 async def read(small: Small, user: str, variant: str, target: Eui64, **params: Any) -> Any:
@@ -198,6 +198,10 @@ async def test_what_stands_against_joining() -> None:
         await put(small, "IS", "7.1", S1_ESME, {})
         await asyncio.sleep(10)
         assert small.status(S1_PPMID) == "InstalledNotCommissioned"
+        await put(small, "IS", "8.11", S1_CHF, {"device_id": S1_PPMID, "request_type": "Remove"})
+        await _whitelist(small, CODE[::-1])
+        await asyncio.sleep(60)
+        assert small.status(S1_PPMID) == "Whitelisted", "the install code is not that of the device"
         taken = {"device_id": S1_ESME, "install_code": CODE, "request_type": "Add"}
         assert small.send("IS", "8.11", S1_CHF, taken).response_code == "E5", "it is commissioned"
 

@@ -1,0 +1,264 @@
+"""`hilbench uept`: plan and run User Entry Process Tests (SEC Appendix R)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench import cli_uept_project, cli_uept_results
+from bench.cli_common import JSON, RIG, say, state_folder
+from bench.cli_uept_common import POPULATIONS, ROLES
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.rig_file import Rig
+    from bench.testscripts.data import DataPlan
+    from bench.testscripts.plan import Item, RolePlan
+
+_DEFAULT_RIG = Path("rigs/uept.yaml")
+
+_role = click.option("--role", type=click.Choice(ROLES, case_sensitive=False), required=True, help="User Role.")
+_population = click.option(
+    "--population", type=click.Choice(POPULATIONS), default="new", show_default=True, help="Why the Party tests."
+)
+_rig = click.option("--rig", "rig_path", type=RIG, default=_DEFAULT_RIG, show_default=True, help="The rig file.")
+_data = click.option("--data", "data_path", type=RIG, help="The Test Data Plan; without one the rig's own devices.")
+_local = click.option(
+    "--no-local-commands", is_flag=True, help="ED, GT: agreed with the DCC, so that CV1 stands for CV2 and CV3."
+)
+_out = click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default="evidence", show_default=True, help="Evidence."
+)
+
+
+@click.group()
+def uept() -> None:
+    """User Entry Process Tests: what a User Role has to test, and the runbooks that test it."""
+
+
+def _load(rig_path: Path, data_path: Path | None) -> tuple[Rig, DataPlan]:
+    from bench.rig_file import load_rig
+    from bench.testscripts.data import load_test_data
+
+    rig = load_rig(rig_path)
+    return rig, load_test_data(rig, data_path)
+
+
+def _plan(rig: Rig, data: DataPlan, role: str, population: str, no_local_commands: bool) -> RolePlan:
+    from bench.ctsd.populations import Agreements, Population
+    from bench.ctsd.tables import Role
+    from bench.testscripts.plan import plan_role
+    from bench.testscripts.scripts import runbook_folder
+
+    agreements = Agreements(no_local_commands)
+    return plan_role(rig, Role(role.upper()), Population(population), data, runbook_folder(), agreements)
+
+
+@uept.command("plan")
+@_role
+@_population
+@_rig
+@_data
+@_local
+@_out
+@JSON
+def plan_command(
+    role: str,
+    population: str,
+    rig_path: Path,
+    data_path: Path | None,
+    no_local_commands: bool,
+    out: Path,
+    as_json_: bool,
+) -> None:
+    """List what a role has to test, in the order in which it would be run, and touch nothing."""
+    from bench import runner
+    from bench.testscripts.execute import what_is_left
+
+    rig, data = _load(rig_path, data_path)
+    plan = _plan(rig, data, role, population, no_local_commands)
+    left = what_is_left(rig, plan, runner.RunOptions(out, state_folder()))
+    done = {each.id for each in left.done}
+    if as_json_:
+        document = plan.as_json()
+        for each in document["requirements"]:
+            each["evidence"] = each["requirement"] in done
+        say(json.dumps(document, indent=2))
+        return
+    say("\n".join(_plan_lines(plan, done)))
+
+
+def _plan_lines(plan: RolePlan, done: set[str]) -> list[str]:
+    from bench.ctsd.requirements import count
+    from bench.quantities import format_duration
+
+    counts = count([item.requirement for item in plan.items])
+    runnable = sum(item.runnable and item.requirement.mandatory for item in plan.items)
+    lines = [
+        f"{plan.role}, {plan.population}: {counts.tests} tests, {counts.executions} executions"
+        f" ({', '.join(f'{number} {name}' for name, number in counts.by_variant.items() if name)}),"
+        f" {counts.optional} optional",
+        f"{runnable} can be run here, by {len(list(plan.runbooks()))} runbooks, in about"
+        f" {format_duration(plan.usual_s)}, {format_duration(plan.longest_s)} at most; {len(done)} have evidence",
+        "",
+    ]
+    if not plan.population.scripts:
+        lines.insert(1, "By the evidence route nothing is run: what passed in end to end testing is handed to the DCC.")
+    return lines + [_item_line(item, done) for item in plan.items]
+
+
+def _item_line(item: Item, done: set[str]) -> str:
+    from bench.quantities import format_duration
+
+    requirement = item.requirement
+    took = format_duration(item.plan.usual_s) if item.plan else "-"
+    state = "passed" if requirement.id in done else "ready" if item.runnable else f"not here: {item.reason}"
+    words = [
+        "" if requirement.mandatory else "optional",
+        "dual band" if requirement.dual_band else "",
+        *item.hardware,
+    ]
+    notes = f"  [{', '.join(word for word in words if word)}]" if any(words) else ""
+    return f"{requirement.scenario:5} {took:>12}  {requirement.id:36}  {requirement.title}{notes}  {state}"
+
+
+@uept.command("show")
+@click.argument("requirement", metavar="REQUIREMENT")
+@_rig
+@_data
+def show_command(requirement: str, rig_path: Path, data_path: Path | None) -> None:
+    """Print the runbook that tests REQUIREMENT (8.1.5/IS/4.10/CV3/SMETS2+), made from the document and test data."""
+    from bench.ctsd.requirements import requirement as find
+    from bench.testscripts.scripts import runbook_folder, script_for
+
+    wanted = find(requirement)
+    _, data = _load(rig_path, data_path)
+    try:
+        script = script_for(wanted, data, runbook_folder())
+    except UsageError as error:
+        raise UsageError(f"no runbook tests {wanted.id}: {error}") from None
+    script.load()
+    say(script.text.rstrip("\n"))
+
+
+@uept.command("data")
+@_rig
+@_data
+def data_command(rig_path: Path, data_path: Path | None) -> None:
+    """Print the whole Test Data Plan of a rig, to be kept as a file, changed, and given with --data."""
+    from bench.testscripts.data_text import data_text
+
+    rig, data = _load(rig_path, data_path)
+    say(data_text(data, rig.name).rstrip("\n"))
+
+
+@uept.command("run")
+@_role
+@_population
+@_rig
+@_data
+@_local
+@_out
+@click.option("--only", multiple=True, metavar="ID", help="Only requirements whose ids begin so; repeatable.")
+@click.option("--realtime", is_flag=True, help="Real time, also on an emulated rig.")
+@click.option("--fault", "faults", multiple=True, metavar="NAME[:ARG][@DELAY]", help="See `hilbench run --fault list`.")
+@JSON
+def run_command(
+    role: str,
+    population: str,
+    rig_path: Path,
+    data_path: Path | None,
+    no_local_commands: bool,
+    out: Path,
+    only: tuple[str, ...],
+    realtime: bool,
+    faults: tuple[str, ...],
+    as_json_: bool,
+) -> None:
+    """Run what a role has to test and has no valid evidence yet, and go on where an earlier run stopped.
+
+    Exit codes are those of `hilbench run`.
+    """
+    from bench import runner
+    from bench.terminal import Silent, TerminalOperator
+    from bench.testscripts.execute import OneLine, execute, what_is_left
+
+    rig, data = _load(rig_path, data_path)
+    plan = _plan(rig, data, role, population, no_local_commands)
+    if not plan.population.scripts:
+        raise UsageError("by the evidence route no scripts are run", next_step="Use --population additive")
+    options = runner.RunOptions(
+        out, state_folder(), faults=faults, realtime=realtime, say=partial(click.echo, err=True)
+    )
+    left = what_is_left(rig, plan, options, only)
+    if not as_json_:
+        say(f"{len(left.done)} requirements have valid evidence; {len(left.todo)} runbooks to run")
+    reporter = Silent() if as_json_ else OneLine(sys.stdout, len(left.todo))
+    finished = execute(rig, left, options, TerminalOperator(), reporter)
+    code = runner.overall_exit_code(finished, len(left.todo)) if left.todo else 0
+    after = what_is_left(rig, plan, runner.RunOptions(out, options.state), only)
+    _tell_end(plan, after.done, finished, code, only, as_json_)
+    sys.exit(code)
+
+
+def _tell_end(plan: RolePlan, done: Any, finished: Any, code: int, only: tuple[str, ...], as_json_: bool) -> None:
+    from bench import runner
+
+    wanted = [
+        item for item in plan.items if item.requirement.mandatory and (not only or item.requirement.id.startswith(only))
+    ]
+    passed = {each.id for each in done}
+    missing = [item for item in wanted if item.requirement.id not in passed and not item.requirement.met_by]
+    if as_json_:
+        document = {
+            "exit_code": code,
+            "executions": len(wanted),
+            "passed": len(wanted) - len(missing),
+            "missing": {item.requirement.id: item.reason or "no valid evidence" for item in missing},
+            "runs": [runner.as_json(item) for item in finished],
+        }
+        say(json.dumps(document, indent=2))
+        return
+    say(f"{len(wanted) - len(missing)} of {len(wanted)} mandatory executions have valid evidence")
+    for reason in dict.fromkeys(item.reason for item in missing if item.reason):
+        number = sum(item.reason == reason for item in missing)
+        say(f"  {number} cannot be run here: {reason}")
+
+
+@uept.command("coverage")
+@_rig
+@_data
+@click.option(
+    "--gaps", "gaps_path", type=RIG, default=Path("rigs/uept-gaps.json"), show_default=True, help="What does not pass."
+)
+@click.option("--from", "evidence", type=RIG, help="Find out what does not pass from the evidence here, and keep it.")
+@click.option("--write", "page", type=RIG, help="Write the page there (docs/coverage.md) instead of printing it.")
+def coverage_command(
+    rig_path: Path, data_path: Path | None, gaps_path: Path, evidence: Path | None, page: Path | None
+) -> None:
+    """Say per role and clause how much the document requires, and how much of it runs and passes on a rig."""
+    from bench import runner
+    from bench.testscripts.coverage import coverage_text, gaps, read_gaps
+
+    rig, data = _load(rig_path, data_path)
+    plans = [_plan(rig, data, role, "new", False) for role in ROLES]
+    if evidence is not None:
+        known = gaps(rig, plans, evidence, runner.bench_key(state_folder()).fingerprint)
+        gaps_path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
+    text = coverage_text(plans, read_gaps(gaps_path))
+    if page is None:
+        say(text.rstrip("\n"))
+    else:
+        page.write_text(text, "utf-8")
+
+
+def add_to(main: click.Group) -> None:
+    """Add the commands to the command line."""
+    for command in (*cli_uept_project.COMMANDS, *cli_uept_results.COMMANDS):
+        uept.add_command(command)
+    main.add_command(uept)
