@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from bench import cli_service
+from bench import cli_screens, cli_service
 from bench.cli_common import JSON, RIG, UNDECIDED, UNSAFE, USAGE, say, state_folder
 from bench.errors import BenchError, UnsafeError, UsageError
 
@@ -277,6 +277,7 @@ def decode_command(message: str, folder: Path | None, as_json_: bool) -> None:
 
 
 cli_service.add_to(main)
+cli_screens.add_to(main)
 
 if __name__ == "__main__":
     main()

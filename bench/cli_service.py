@@ -24,15 +24,9 @@ _rig = click.argument("rig_path", metavar="RIG", type=RIG)
 
 
 def _engine(rig_path: Path) -> Path | Remote:
-    from bench.rig_file import load_rig
-    from bench.rig_state import folder_of
-    from bench.service.address import socket_path
-    from bench.service.remote import SCHEME, Remote
+    from bench.service.address import engine_address
 
-    if str(rig_path).startswith(f"{SCHEME}:"):
-        # The path of a file has lost one of the two strokes.
-        return Remote.parse(str(rig_path).replace(":/", "://", 1), os.environ)
-    return socket_path(folder_of(load_rig(rig_path), state_folder()))
+    return engine_address(rig_path, state_folder(), os.environ)
 
 
 def _with_engine(rig_path: Path, who: str, act: Callable[[EngineClient], Awaitable[Any]]) -> Any:

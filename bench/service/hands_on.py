@@ -81,6 +81,7 @@ class HandsOn:
         self._monitors: asyncio.Task[None] | None = None
         self._safe: asyncio.Task[tuple[str, ...]] | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._parking: asyncio.Task[tuple[str, ...]] | None = None
         self._dark: set[str] = set()
         self._dark_timer: asyncio.TimerHandle | None = None
         self.state = "parked"
@@ -196,6 +197,8 @@ class HandsOn:
             self._safe = asyncio.create_task(
                 reach(self._session, "safe", self._session.rig.file.safe), name="safe state"
             )
+            if self._parking is not None:
+                stop(self._parking)
             self._session.stream.emit("engine", "run", {"state": "abort", "reason": why})
             self._end_soon(why)
         self.stop_act()
@@ -219,8 +222,10 @@ class HandsOn:
             await asyncio.wait([self._act])
         unsafe: tuple[str, ...] = ()
         if self._safe is None:
-            unparked = await reach(self._session, "park", file.park)
-            if unparked:
+            unparked = await self._park()
+            if self._safe is not None:
+                unsafe = await self._safe
+            elif unparked:
                 self._problem = f"the park state was not confirmed: {'; '.join(unparked)}"
                 unsafe = await reach(self._session, "safe", file.safe)
             self.state = "unsafe" if unsafe else "safe" if unparked else "parked"
@@ -234,11 +239,17 @@ class HandsOn:
             self._dark_timer.cancel()
             self._dark_timer = None
         error = await self._seal(writer, why, not unsafe)
-        self._writer = self._ending = self._safe = self._monitors = None
+        self._writer = self._ending = self._parking = self._safe = self._monitors = None
         bundle = str(writer.path.absolute())
         self._tell(
             {"type": "hands_on", "state": "closed", "why": why, "rig": self.state, "bundle": bundle, "error": error}
         )
+
+    async def _park(self) -> tuple[str, ...]:
+        """Park the rig, unless it has to be made safe meanwhile: then what is left of parking must not happen."""
+        self._parking = asyncio.create_task(reach(self._session, "park", self._session.rig.file.park), name="park")
+        await asyncio.wait([self._parking])
+        return ("given up",) if self._parking.cancelled() else self._parking.result()
 
     async def _seal(self, writer: BundleWriter, why: str, safe: bool) -> str:
         reason = "; ".join(part for part in (_NOTHING_TESTED, self._problem) if part)

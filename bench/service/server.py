@@ -36,6 +36,8 @@ from bench.virtual_time import VirtualLoop
 _LAST_RUNS = 50
 _LOOKING = frozenset({"subscribe", "status", "view"})
 """Commands that a client which may only look may give, beside questions."""
+_LONG = frozenset({"estop", "park", "abort"})
+"""Commands that take their time: nothing that the same client says next may have to wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class EngineService:
         self._work = asyncio.Event()
         self._ended = asyncio.Event()
         self._safe: asyncio.Task[tuple[str, ...]] | None = None
+        self._parking: asyncio.Task[tuple[str, ...]] | None = None
+        self._long: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._hands = HandsOn(session, runs, self._operator, self._clients.tell)
         self._live = Live(session, self._clients.anybody_live, lambda: self._job is not None, self._clients.tell_live)
@@ -115,7 +119,7 @@ class EngineService:
             await self._back_from_hands("the engine ends")
         finally:
             stop(live)
-            await asyncio.wait([live])
+            await asyncio.wait([live, *self._long])
 
     async def _back_from_hands(self, why: str) -> None:
         """Have the rig given back by whoever uses it by hand; if it is not parked then, nothing can run on it."""
@@ -217,6 +221,11 @@ class EngineService:
             task = asyncio.create_task(self._reply(client, name, message), name=f"question {name}")
             asked.add(task)
             task.add_done_callback(asked.discard)
+        elif name in _LONG:
+            # It is done to its end even if the client leaves.
+            task = asyncio.create_task(self._reply(client, name, message), name=name)
+            self._long.add(task)
+            task.add_done_callback(self._long.discard)
         else:
             await self._reply(client, name, message)
 
@@ -285,7 +294,7 @@ class EngineService:
         return self._describe()
 
     async def _run(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
-        if self._state in ("safe", "unsafe"):
+        if self._state in ("safe", "unsafe") or self._parking is not None:
             raise UsageError("the rig is not parked", next_step="Look at the bench, then `hilbench rig park RIG`")
         names = message.get("runbooks")
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
@@ -316,7 +325,7 @@ class EngineService:
 
     async def _act(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
         """Begin an act by hand; an event of kind `manual` says how it ended."""
-        if self._state in ("safe", "unsafe"):
+        if self._state in ("safe", "unsafe") or self._parking is not None:
             raise UsageError("the rig is not parked", next_step="Look at the bench, then `hilbench rig park RIG`")
         engine = self._runs.engine
         if (self._job is not None or self._waiting) and not (engine and engine.pause.asked and engine.between_steps):
@@ -362,6 +371,8 @@ class EngineService:
         else:
             if self._safe is None or self._safe.done():
                 self._safe = asyncio.create_task(reach(self._session, "safe", self._session.rig.file.safe))
+            if self._parking is not None:
+                stop(self._parking)
             self._operated(message, "estop")
             self._drop_waiting("the rig was stopped")
             unsafe = await asyncio.shield(self._safe)
@@ -378,8 +389,18 @@ class EngineService:
             if self._state != "parked":
                 raise BenchError("the park state was not confirmed", next_step="Look at the bench")
             return {"state": self._state}
-        unparked = await reach(self._session, "park", self._session.rig.file.park)
-        if unparked:
+        if self._parking is not None:
+            raise UsageError("the rig is being parked already")
+        self._parking = parking = asyncio.create_task(
+            reach(self._session, "park", self._session.rig.file.park), name="park"
+        )
+        try:
+            await asyncio.wait([parking])
+        finally:
+            self._parking = None
+        if parking.cancelled():
+            raise BenchError("the rig was stopped while it was being parked", next_step="Look at the bench")
+        if unparked := parking.result():
             unsafe = await reach(self._session, "safe", self._session.rig.file.safe)
             self._state = "unsafe" if unsafe else "safe"
             raise BenchError(f"the park state was not confirmed: {'; '.join(unparked)}", next_step="Look at the bench")
@@ -393,7 +414,7 @@ class EngineService:
         return {}
 
     async def _stop(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
-        if self._job is not None or self._waiting:
+        if self._job is not None or self._waiting or self._parking is not None:
             raise UsageError("a run is going on", next_step="Abort it first, or wait for its end")
         self._operated(message, "stop")
         self._stopping = True

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.capabilities import AcSource, Switch
-from bench.errors import UsageError
+from bench.errors import BenchError, UsageError
 from bench.evidence.verify import Level, verify
 from bench.journal_reader import read_journal
 from bench.service.client import EngineClient, connected
@@ -151,3 +151,15 @@ async def test_who_may_only_look_changes_nothing(tmp_path: Path) -> None:
             with pytest.raises(UsageError, match="may only look"):
                 await viewer.call(do, runbooks=["ic02"], step={"supply": {"set": "240 V"}})
         assert (await client.call("status"))["state"] == "connected"
+
+
+async def test_an_emergency_stop_overtakes_parking(tmp_path: Path) -> None:
+    async with attached(tmp_path, "relay-silent@1s") as (served, client):
+        await asyncio.sleep(2)
+        parking = asyncio.create_task(client.call("park"))
+        await asyncio.sleep(0.2)
+        await client.call("estop")
+        with pytest.raises(BenchError, match="stopped while"):
+            await parking
+        assert (await client.call("status"))["state"] == "unsafe"
+        assert not (await served.session.capability(AcSource).read_state()).output_on
