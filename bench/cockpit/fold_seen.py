@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.cockpit.model import NS, Message, Model, Moment
+from bench.cockpit.model import NS, Message, Model
+from bench.cockpit.moments import note
 
 _KINDS = {
     "seen.response": "response",
@@ -30,8 +31,10 @@ def fold_seen(model: Model, message: Mapping[str, Any]) -> None:
     notes = [f"SIGNATURE: {signature}" if bad else "", str(data.get("strange") or ""), about]
     if kind == "response" and data.get("synchronous") and code == "I99":
         notes.append("taken; the answer will follow")
-    note = "; ".join(each for each in notes if each)
-    seen = Message(message["n"], at_ns, message["utc_ns"], kind, code, source, str(data.get("user") or ""), note, data)
+    remark = "; ".join(each for each in notes if each)
+    seen = Message(
+        message["n"], at_ns, message["utc_ns"], kind, code, source, str(data.get("user") or ""), remark, data
+    )
     model.messages.append(seen)
     _device(model, message, data)
     if kind == "hub":
@@ -40,8 +43,8 @@ def fold_seen(model: Model, message: Mapping[str, Any]) -> None:
         model.trace.marks.append((at_ns / NS, code))
     to = f" to {seen.to}" if seen.to else ""
     lane = _LANES.get(kind, kind)
-    text = f"{code} from {source}{to}{'; ' + note if note else ''}"
-    model.moments.append(Moment(at_ns, lane, text, False if bad or kind == "refused" else None))
+    text = f"{code} from {source}{to}{'; ' + remark if remark else ''}"
+    note(model, at_ns, lane, text, False if bad or kind == "refused" else None)
 
 
 def _code(kind: str, data: Mapping[str, Any]) -> tuple[str, str]:
@@ -54,7 +57,10 @@ def _code(kind: str, data: Mapping[str, Any]) -> tuple[str, str]:
         return str(data.get("stage")), ""
     if kind == "hub":
         changed = data.get("changed")
-        return f"{changed} {data.get(changed)}" if isinstance(changed, str) else "state", ""
+        value = data.get(changed) if isinstance(changed, str) else None
+        if isinstance(value, Mapping):
+            return str(changed), ", ".join(f"{name} {state}" for name, state in value.items())
+        return f"{changed} {value}" if changed else "state", ""
     if kind == "console":
         return "line", str(data.get("text", ""))
     if kind == "refused":

@@ -260,4 +260,6 @@ class Model:
 
     def name_of(self, eui: object) -> str:
         """The name of a device under test by its EUI-64, or the EUI-64."""
+        if eui and eui == self.rig.get("dcc"):
+            return "DCC"
         return next((dut.name for dut in self.duts.values() if dut.address == eui), str(eui or ""))

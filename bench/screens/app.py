@@ -17,7 +17,7 @@ from bench.cockpit import fold
 from bench.cockpit.link import Link
 from bench.cockpit.model import Model
 from bench.errors import BenchError
-from bench.screens.base import View
+from bench.screens.base import SCREENS, View
 from bench.screens.dialogs import ChooseRig, Confirm, Help, NoEngine, Question
 from bench.screens.evidence import EvidenceScreen
 from bench.screens.hands_on import HandsOnScreen
@@ -63,16 +63,11 @@ class Cockpit(App[int]):
     DEFAULT_MODE = "rig"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f9", "estop", "E-STOP", priority=True),
-        Binding("1", "go('rig')", "Rig"),
-        Binding("2", "go('run')", "Run"),
-        Binding("3", "go('messages')", "Messages"),
-        Binding("4", "go('hands')", "Hands on"),
-        Binding("5", "go('evidence')", "Evidence"),
         *(
-            Binding(f"f{index}", f"go('{name}')", show=False)
-            for index, name in enumerate(("rig", "run", "messages", "hands", "evidence"), 2)
+            Binding(f"{index},f{index + 1}", f"go('{mode}')", name, show=False)
+            for index, (mode, name) in enumerate(SCREENS, 1)
         ),
-        Binding("f1,question_mark", "help", "Help"),
+        Binding("f1,question_mark", "help", "Keys", show=False),
         Binding("a", "answer", "Answer", show=False),
         Binding("k", "park", "Park", show=False),
     ]
@@ -86,10 +81,11 @@ class Cockpit(App[int]):
         view_only: bool = False,
         start: bool = False,
         speed: float | None = None,
+        link: Link | None = None,
     ) -> None:
         super().__init__()
-        self.model = Model()
-        self.link = Link(self.model, who=who, view_only=view_only)
+        self.link = link or Link(Model(), who=who, view_only=view_only)
+        self.model = self.link.model
         self.failure = ""
         self._surroundings, self._rig = surroundings, rig
         self._at_once, self._pace = start or speed is not None, speed
@@ -221,7 +217,7 @@ class Cockpit(App[int]):
                 f"{error}. Use the emergency stop of the bench itself",
                 title="E-STOP NOT DONE",
                 severity="error",
-                timeout=60,
+                timeout=20,
                 markup=False,
             )
             return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Static
@@ -34,20 +34,34 @@ class EStop(Static):
         cast("Cockpit", self.app).action_estop()
 
 
-class TopBar(Horizontal):
-    """Which rig, what it does, and whether that is so."""
+SCREENS = (("rig", "Rig"), ("run", "Run"), ("messages", "Messages"), ("hands", "Hands on"), ("evidence", "Evidence"))
+
+
+class TopBar(Vertical):
+    """Which rig, what it does, and whether that is so; and which screen of all this is."""
 
     def compose(self) -> ComposeResult:
-        """The state on the left, the E-stop on the right."""
-        yield Static(id="state")
-        yield EStop(" F9 E-STOP ", id="estop")
+        """The state on the left, the E-stop on the right; below them the screens."""
+        with Horizontal():
+            yield Static(id="state")
+            yield EStop(" F9 E-STOP ", id="estop")
+        yield Static(tab_line(self.app.current_mode), id="tabs")
 
-    def draw(self, model: Model, now_ns: int) -> None:
+    def draw(self, model: Model) -> None:
         """Show the state."""
         app = cast("Cockpit", self.app)
         self.query_one("#state", Static).update(top_line(model, view_only=app.link.view_only))
         self.set_class(not model.attached, "-lost")
         self.set_class(model.attached and model.state in ("safe", "unsafe"), "-stopped")
+
+
+def tab_line(current: str) -> str:
+    """The screens by their keys, to be clicked too; the one that is shown is in brackets."""
+    tabs = []
+    for index, (mode, name) in enumerate(SCREENS, 1):
+        text = f"\\[{index} {name}]" if mode == current else f" {index} {name} "
+        tabs.append(f"[@click=app.go('{mode}')]{'[bold]' + text + '[/]' if mode == current else text}[/]")
+    return " ".join((*tabs, "   [@click=app.help]F1 keys[/]"))
 
 
 def top_line(model: Model, *, view_only: bool) -> Content:
@@ -100,7 +114,7 @@ class View(Screen[None]):
 
     def refresh_all(self, model: Model, now_ns: int) -> None:
         """Draw the bar and the body."""
-        self.query_one(TopBar).draw(model, now_ns)
+        self.query_one(TopBar).draw(model)
         self.draw(model, now_ns)
 
     def draw(self, model: Model, now_ns: int) -> None:

@@ -145,7 +145,7 @@ def bundle_text(found: Mapping[str, Any], checked: tuple[bool, str] | None, widt
         took = format_duration(step["duration_ns"] / NS)
         style = {"passed": GOOD, "failed": BAD, "undecided": BAD}.get(step["verdict"], "")
         parts.append((f"{MARKS.get(step['verdict'], step['verdict'])} ", style))
-        parts.append(f"{fit(step['name'], max(10, width - 17))}{took:>11}\n")
+        parts.append(f"{fit(step['name'], max(10, width - 19))}{took:>11}\n")
         if step["reason"] and step["verdict"] not in ("passed", "blocked"):
             parts.append((f"     {step['reason']}\n", style))
         for label, latency_ns, uncertainty_ns in step["latencies"] or ():

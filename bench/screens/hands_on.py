@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -35,6 +35,7 @@ class HandsOnScreen(View):
         self._act: Act = ACTS[0]
         self._form: Mapping[str, Any] = {}
         self._shown: tuple[object, ...] = ()
+        self._entering = False
 
     def body(self) -> ComposeResult:
         """Acts on the left; form and outcome on the right."""
@@ -88,8 +89,8 @@ class HandsOnScreen(View):
 
     @on(OptionList.OptionSelected, "#acts")
     def _selected(self) -> None:
-        first = next(iter(self.query("#form Input, #form Select")), None)
-        (first or self.query_one("#do")).focus()
+        self._entering = True
+        self._fill()
 
     @work(exclusive=True, group="form")
     async def _fill(self) -> None:
@@ -98,17 +99,26 @@ class HandsOnScreen(View):
         await room.remove_children()
         if self._act.name == REQUEST:
             await self._fill_request(room)
+            self._enter()
             return
         for field in self._act.fields:
             await room.mount(Label(field.label), self._widget(field))
         if not self._act.fields:
             await room.mount(Static(f"{self._act.title}: nothing more to say."))
+        self._enter()
+
+    def _enter(self) -> None:
+        """Go to the first thing to fill in, if the act was chosen and not only looked at."""
+        if self._entering:
+            self._entering = False
+            first = next(iter(self.query("#form Input, #form Select")), None)
+            (first or self.query_one("#do")).focus()
 
     def _widget(self, field: Field) -> Input | Select[str]:
         if not field.choose:
-            return Input(placeholder=field.example, id=f"field-{field.key}")
+            return Input(placeholder=field.example, id=f"field-{field.key}", compact=True)
         choices = self._choices(field.choose)
-        return Select([(each, each) for each in choices], value=choices[0], allow_blank=False, id=f"field-{field.key}")
+        return _select(f"field-{field.key}", [(each, each) for each in choices], choices[0])
 
     def _choices(self, what: str) -> list[str]:
         rig = self.cockpit.model.rig
@@ -128,13 +138,13 @@ class HandsOnScreen(View):
         users = [(each, each) for each in self._choices("users")]
         await room.mount(
             Label("Service Request (type to find it)"),
-            Select(variants, value="7.4", allow_blank=False, id="variant", type_to_search=True),
+            _select("variant", variants, "7.4"),
             Label("As"),
-            Select(users, value=users[0][1], allow_blank=False, id="user"),
+            _select("user", users, users[0][1]),
             Label("To"),
-            Select([("dcc", "dcc"), *((each, each) for each in duts)], value=duts[0], allow_blank=False, id="target"),
+            _select("target", [("dcc", "dcc"), *((each, each) for each in duts)], duts[0]),
             Label("About (another device)"),
-            Select([("-", ""), *((each, each) for each in duts)], value="", allow_blank=False, id="about"),
+            _select("about", [("-", ""), *((each, each) for each in duts)], ""),
             Vertical(id="params"),
         )
 
@@ -210,6 +220,10 @@ class HandsOnScreen(View):
         self.query_one("#complaint", Static).update(Content.styled(text, BAD))
 
 
+def _select(name: str, choices: Sequence[tuple[str, str]], value: str) -> Select[str]:
+    return Select(choices, value=value, allow_blank=False, id=name, compact=True, type_to_search=True)
+
+
 def _label(field: Mapping[str, Any], filled: list[str]) -> str:
     needed = " (needed)" if field["required"] and field["default"] is None and field["key"] not in filled else ""
     return f"{field['key']}{needed}: {field['expected']}"
@@ -221,4 +235,4 @@ def _param(field: Mapping[str, Any], filled: list[str], kept: Mapping[str | None
     default = f"{field['default']} unless given" if field["default"] is not None else ""
     json = "as JSON" if field["kind"] in ("list", "mapping") else ""
     hint = "; ".join(each for each in (known, default, json) if each)
-    return Input(kept.get(name, ""), placeholder=hint, id=name, password=bool(field["secret"]))
+    return Input(kept.get(name, ""), placeholder=hint, id=name, password=bool(field["secret"]), compact=True)

@@ -35,7 +35,9 @@ class MessagesScreen(View):
 
     def body(self) -> ComposeResult:
         """Search, list, and the message that is open."""
-        yield Input(placeholder="search: words that must all be there, such as: alert 0x8002 esme", id="search")
+        yield Input(
+            placeholder="search: words that must all be there, such as: alert 0x8002 esme", id="search", compact=True
+        )
         yield DataTable(id="messages", cursor_type="row", zebra_stripes=True)
         with Horizontal(id="opened"):
             yield Tree("", id="tree")

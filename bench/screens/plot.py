@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from textual.widget import Widget
 from textual_plotext import PlotextPlot
 
 from bench.cockpit.model import NS, Model
@@ -46,7 +47,7 @@ class VoltagePlot(PlotextPlot):
         low, high = min(low, *shown.values(), low) - 3, max(high, *shown.values(), high) + 5
         for name, limit in shown.items():
             plt.hline(limit, color="orange")
-            plt.text(f"{name} {limit:g} V", x=-span_s, y=limit + 0.1, color="orange")
+            plt.text(f"{name} {limit:g} V", x=-span_s, y=limit, color="orange", alignment="left")
         for began, ended in trace.outages:
             left, right = (began or 0) - now_s, 0.0 if ended is None else ended - now_s
             if right < -span_s:
@@ -54,20 +55,25 @@ class VoltagePlot(PlotextPlot):
             for edge in (left, right):
                 if -span_s <= edge < 0:
                     plt.vline(edge, color="red")
-            plt.text("[outage]", x=max(left, -span_s * 0.98), y=low + (high - low) * 0.1, color="red")
+            plt.text("[outage]", x=max(left, -span_s * 0.98), y=low + (high - low) * 0.1, color="red", alignment="left")
         if set_to:
-            plt.plot([x for x, _ in set_to], [y for _, y in set_to], marker="-", color="gray", label="set -")
+            plt.plot([x for x, _ in set_to], [y for _, y in set_to], marker="-", color="gray")
         if source:
-            plt.scatter([x for x, _ in source], [y for _, y in source], marker="+", color="magenta", label="source +")
+            plt.scatter([x for x, _ in source], [y for _, y in source], marker="+", color="magenta")
         if meter:
-            plt.plot([x for x, _ in meter], [y for _, y in meter], marker="braille", color="cyan", label="meter ⠒")
-        for at_s, code in trace.marks:
-            if began_s <= at_s <= now_s:
-                plt.vline(at_s - now_s, color="green")
-                plt.text(f"!{code}", x=at_s - now_s, y=high - (high - low) * 0.08, color="green", alignment="right")
+            plt.plot([x for x, _ in meter], [y for _, y in meter], marker="braille", color="cyan")
+        marks = [(at_s, code) for at_s, code in trace.marks if began_s <= at_s <= now_s]
+        for index, (at_s, code) in enumerate(marks):
+            plt.vline(at_s - now_s, color="green")
+            # On four heights, since alerts like to come together.
+            height = high - (high - low) * (0.08 + 0.1 * (index % 4))
+            left = at_s - now_s < -span_s * 0.15
+            plt.text(f"!{code}", x=at_s - now_s, y=height, color="green", alignment="left" if left else "right")
         plt.xlim(-span_s, 0)
         plt.ylim(low, high)
-        plt.xlabel(f"seconds before now (+/- changes the {span_s} s)")
+        if isinstance(self.parent, Widget):
+            self.parent.border_title = f"Voltage, the last {span_s} s (+/-)"
+            self.parent.border_subtitle = "set -  source +  meter ⠒  ! alert"
         self.refresh()
 
     def _thresholds(self, model: Model) -> dict[str, float]:

@@ -29,9 +29,9 @@ class RunScreen(View):
     """Two faces: choosing a runbook, and watching a run."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "choose", "Choose a run"),
+        Binding("n", "choose", "Choose"),
         Binding("s", "start", "Start"),
-        Binding("p", "app.pause", "Pause/resume"),
+        Binding("p", "app.pause", "Pause"),
         Binding("x", "app.abort_step", "Abort step"),
         Binding("X,shift+x", "app.abort", "Abort run"),
     ]
@@ -40,6 +40,7 @@ class RunScreen(View):
         super().__init__()
         self._chosen = ""
         self._shown_job: int | None = None
+        self._row = 0
 
     def body(self) -> ComposeResult:
         """Both faces; one is shown."""
@@ -151,7 +152,12 @@ class RunScreen(View):
             return
         self.query_one("#head", Static).update(head(run, now_ns))
         width = self.query_one("#steps").size.width
-        self.query_one("#steps", Static).update(steps(run, now_ns, width))
+        text, row = steps(run, now_ns, width)
+        self.query_one("#steps", Static).update(text)
+        if row != self._row:
+            self._row = row
+            height = self.query_one("#steps-room").size.height
+            self.query_one("#steps-room").scroll_to(y=max(0, row - height // 2), animate=False)
         self.query_one("#open", Static).update(awaited(run, now_ns, self.query_one("#open").size.width))
         room = self.query_one("#time-room", VerticalScroll)
         at_end = room.scroll_offset.y >= room.max_scroll_y - 1
@@ -196,10 +202,10 @@ def head(run: Run, now_ns: int) -> Content:
     return Content.assemble((f"{run.runbook} {run.verdict.upper()}", style), f" in {took}{reason}")
 
 
-def steps(run: Run, now_ns: int, width: int) -> Content:
-    """Every step with its verdict."""
+def steps(run: Run, now_ns: int, width: int) -> tuple[Content, int]:
+    """Every step with its verdict, and the row of the one that runs, or else of the last that ended."""
     parts: list[Part] = []
-    group = ""
+    group, rows, current = "", 0, 0
     for line in run.steps:
         if line.group == "precondition" and line.act.startswith(("send", "inventory")) and not line.verdict:
             # Done only if it is needed.
@@ -207,6 +213,9 @@ def steps(run: Run, now_ns: int, width: int) -> Content:
         if line.group != group:
             group = line.group
             parts.append((f"{group}\n", WEAK))
+            rows += 1
+        if line.verdict not in ("", "blocked"):
+            current = rows
         if line.duration_ns is not None:
             took = format_duration(line.duration_ns / NS)
         else:
@@ -215,9 +224,11 @@ def steps(run: Run, now_ns: int, width: int) -> Content:
         text = fit(f"{line.user:3} {line.name}", max(10, width - 16))
         parts.append((f"{MARKS.get(line.verdict, line.verdict[:4])} ", style))
         parts.append(f"{text}{took:>11}\n")
+        rows += 1
         if line.reason and line.verdict not in ("blocked", "passed"):
             parts.append((f"     {line.reason}\n", style))
-    return Content.assemble(*parts)
+            rows += 1 + (len(line.reason) + 5) // max(1, width)
+    return Content.assemble(*parts), current
 
 
 def awaited(run: Run, now_ns: int, width: int) -> Content:

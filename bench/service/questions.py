@@ -86,6 +86,7 @@ class Questions:
                 for name, driver in session.drivers.items()
             ],
             "duts": dut_summary(rig.duts),
+            "dcc": str(file.dcc),
             "users": {name: {"role": user.role, "id": str(user.id)} for name, user in file.users.items()},
             "monitors": [f"{each.device} {each.quantity}" for each in file.monitors],
             "park": [f"{action.device} {describe_action(action)}" for action in file.park.actions],

@@ -31,8 +31,8 @@ def _entry(folder: Path) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": folder.name, "runbook": _runbook_of(folder.name), "verdict": None, "clock": None}
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        entry |= {"verdict": manifest.get("verdict"), "clock": str(manifest.get("clock", ""))}
-    except (OSError, ValueError, AttributeError):
+        entry |= {"verdict": manifest.get("verdict"), "clock": manifest["clock"]["kind"]}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         # Killed, or still going on.
         pass
     return entry
