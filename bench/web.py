@@ -7,10 +7,13 @@ connection, since a browser would let it. Whoever may only look gets a cockpit t
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import logging
+import secrets
 import shlex
+import signal
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,10 +26,13 @@ import aiohttp_jinja2
 from aiohttp import web
 from textual_serve.server import Server
 
+from bench.cli_common import state_folder
 from bench.errors import UsageError
+from bench.service.address import engine_address
 from bench.service.remote import read_token
 
-COOKIE = "hilbench_token"
+COOKIE = "hilbench_session"
+_SHUTDOWN_S = 3.0
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "font-src 'self' data:; connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -83,6 +89,8 @@ class Door:
 
     def __init__(self, token: str, *, loopback: bool, secure: bool) -> None:
         self._token, self._loopback, self._secure = token, loopback, secure
+        # What a browser keeps is not the token: it is worth nothing when this process has ended.
+        self._session = secrets.token_urlsafe(32)
 
     def middleware(self) -> Any:
         """For the web application."""
@@ -93,7 +101,7 @@ class Door:
             given = request.query.get("token")
             if self._token and given is not None:
                 return self._log_in(request, given)
-            if self._token and not self._is_right(request.cookies.get(COOKIE, "")):
+            if self._token and not _same(request.cookies.get(COOKIE, ""), self._session):
                 raise web.HTTPUnauthorized(text="Show the token: open this page with ?token=... once.\n")
             response = await handler(request)
             if not response.prepared:
@@ -114,15 +122,16 @@ class Door:
             raise web.HTTPForbidden(text="This page may not connect from another site.\n")
 
     def _log_in(self, request: web.Request, given: str) -> web.StreamResponse:
-        if not self._is_right(given):
+        if not _same(given, self._token):
             raise web.HTTPUnauthorized(text="The token is not right.\n")
         # On, to an address without the secret in it: addresses are kept in histories.
         response = web.HTTPSeeOther("/")
-        response.set_cookie(COOKIE, given, httponly=True, samesite="Strict", secure=self._secure, path="/")
+        response.set_cookie(COOKIE, self._session, httponly=True, samesite="Strict", secure=self._secure, path="/")
         raise response
 
-    def _is_right(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(errors="replace"), self._token.encode())
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="replace"), wanted.encode())
 
 
 def _is_loopback(name: str) -> bool:
@@ -135,9 +144,9 @@ def _is_loopback(name: str) -> bool:
 class CockpitServer(Server):
     """textual-serve's server, behind the door, with addresses relative to where the browser found it."""
 
-    def __init__(self, options: WebOptions, door: Door, say: Callable[[str], None]) -> None:
+    def __init__(self, options: WebOptions, door: Door) -> None:
         super().__init__(options.command(), options.host, options.port, title="hilbench")
-        self._options, self._door, self._say = options, door, say
+        self._door = door
 
     async def make_app(self) -> web.Application:
         """The web application, with the door in front."""
@@ -193,22 +202,32 @@ def serve(options: WebOptions, say: Callable[[str], None], environment: Mapping[
     Raises:
         UsageError: see `check_options`; also a wrong rig file, or an address that cannot be listened at.
     """
-    from bench.cli_common import state_folder
-    from bench.service.address import engine_address
-
     token, context = check_options(options)
     engine_address(options.rig, state_folder(), environment)
     logging.getLogger("textual-serve").setLevel(logging.ERROR)
-    server = CockpitServer(options, Door(token, loopback=options.loopback, secure=context is not None), say)
-    runs = web.run_app
+    asyncio.run(_serve(options, token, context, say))
+
+
+async def _serve(options: WebOptions, token: str, context: ssl.SSLContext | None, say: Callable[[str], None]) -> None:
+    server = CockpitServer(options, Door(token, loopback=options.loopback, secure=context is not None))
+    runner = web.AppRunner(await server.make_app(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+    await runner.setup()
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
     try:
-        runs(
-            server.make_app(),
-            host=options.host,
-            port=options.port,
-            ssl_context=context,
-            print=lambda *_text: None,
-            access_log=None,
-        )
-    except OSError as error:
-        raise UsageError(f"browsers cannot be served at {options.host}:{options.port}: {error.strerror}") from None
+        site = web.TCPSite(runner, options.host, options.port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            raise UsageError(f"browsers cannot be served at {options.host}:{options.port}: {error.strerror}") from None
+        port = runner.addresses[0][1]
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        scheme = "http" if context is None else "https"
+        add = "?token=..." if token else ""
+        say(f"the cockpit of {options.rig} is at {scheme}://{host}:{port}/{add} until Ctrl-C")
+        if token and context is None and not options.loopback:
+            say("without --certificate the token crosses the network in clear")
+        await ended.wait()
+    finally:
+        await runner.cleanup()

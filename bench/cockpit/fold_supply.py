@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.cockpit.model import NS, Model
+from bench.cockpit.model import DARK_V, NS, Model
 from bench.cockpit.moments import note
 from bench.quantities import format_duration
+
+_SETTLED_S = 2.0
 
 
 def measurement(model: Model, message: Mapping[str, Any], data: Mapping[str, Any]) -> None:
@@ -22,6 +24,7 @@ def _reading(model: Model, device: str, at_s: float, volts: float) -> None:
     if device == supply.meter:
         supply.meter_v = volts
         trace.meter.append((at_s, volts))
+        _outage(model, at_s, dark=volts < DARK_V)
     elif device == supply.source:
         supply.source_v = volts
         trace.source.append((at_s, volts))
@@ -34,6 +37,9 @@ def edge(model: Model, message: Mapping[str, Any], data: Mapping[str, Any]) -> N
     if volts is not None and (kind != "fall" or volts > 0):
         supply.set_v, supply.on = volts, True
     _follow_set(model, at_ns / NS, 0.0 if kind == "fall" else supply.set_v if volts is None else volts)
+    if kind == "restore":
+        # Whatever the meter read is of before.
+        supply.meter_v = None
     if kind != "set":
         _outage(model, at_ns / NS, dark=kind == "fall", exact=True)
     words = {"fall": "supply falls", "restore": "supply is back", "set": "supply set"}[kind]
@@ -56,6 +62,9 @@ def _outage(model: Model, at_s: float, *, dark: bool, exact: bool = False) -> No
     last = outages[-1] if outages else None
     began, ended = last or (None, at_s)
     if dark:
+        if not exact and last is not None and ended is not None and at_s - ended < _SETTLED_S:
+            # Asked for before the supply came back.
+            return
         if last is None or (ended is not None and not (exact and ended >= at_s)):
             outages.append([at_s, None])
         elif exact and began is not None:
@@ -88,6 +97,8 @@ def _apply(model: Model, at_ns: int, device: str, action: str) -> None:
         if supply.on and volts:
             supply.set_v = float(volts)
         _follow_set(model, at_ns / NS, supply.set_v if supply.on else 0.0)
+    if supply.on and supply.closed is not False:
+        supply.meter_v = None
     if supply.live is not None:
         _outage(model, at_ns / NS, dark=not supply.live)
 

@@ -62,10 +62,10 @@ class Link:
                 if self.view_only:
                     await client.call("view")
                 description = await client.call("describe")
+                self._client = client
                 fold.attached(model, client.hello, now())
                 fold.describe(model, description)
                 await client.call("subscribe", after=model.last_n, live=True)
-                self._client = client
                 # What happened between hello and subscription is in neither.
                 fold.status(model, await client.call("status"))
                 await following

@@ -13,6 +13,9 @@ from typing import Any
 
 NS = 1_000_000_000
 
+DARK_V = 10.0
+"""What the reference meter reads below this is no supply."""
+
 MOST_MESSAGES = 5_000
 MOST_MOMENTS = 1_000
 MOST_READINGS = 2_000
@@ -59,8 +62,8 @@ class SupplyPath:
 
     @property
     def live(self) -> bool | None:
-        """Whether the meter under test has power, as far as source and relay tell."""
-        if self.on is False or self.closed is False:
+        """Whether the meter under test has power, as far as source, relay and reference meter tell."""
+        if self.on is False or self.closed is False or (self.meter_v is not None and self.meter_v < DARK_V):
             return False
         return None if self.on is None else True
 

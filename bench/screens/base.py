@@ -113,7 +113,9 @@ class View(Screen[None]):
         return cast("Cockpit", self.app)
 
     def refresh_all(self, model: Model, now_ns: int) -> None:
-        """Draw the bar and the body."""
+        """Draw the bar and the body, once they are there."""
+        if not self.query("#state"):
+            return
         self.query_one(TopBar).draw(model)
         self.draw(model, now_ns)
 

@@ -129,22 +129,23 @@ class ChooseRig(ModalScreen[Path | None]):
 
 
 HELP = """\
-F9   E-STOP: the safe state at once. On every screen, in every dialog, no question asked.
+F9  E-STOP: the safe state at once, on every screen and in every dialog
 
-1 Rig        what feeds what, voltage, devices        + - shorter, longer time
-2 Run        n choose a runbook: its plan, s start    p pause or go on
-             x abort this step: undecided, the rest blocked, the rig parked
-             X abort the run: the rig goes to its safe state
-3 Messages   / search, Enter opens one, arrows in its tree show its bytes, Esc closes
-4 Hands on   choose an act, fill in, do it. k gives the rig back: parked, evidence sealed
-5 Evidence   v verify, o open report, r reload
+1 Rig       what feeds what, voltage, devices   + - shorter, longer time
+2 Run       n choose a runbook and see its plan, s start it, p pause it
+            x abort this step: undecided, the rest blocked, rig parked
+            X abort the run: the rig goes to its safe state
+3 Messages  / search, Enter opens one, its tree shows bytes, Esc closes
+4 Hands on  choose an act, fill in, do it; k gives the rig back
+5 Evidence  v verify, o open report, r reload
+F2 to F6    the same screens, also while you type
 
-a answer a runbook's question      k park the rig after a stop or an abort
-^p every action by name            ^q quit: a run goes on without you
-Tab, arrows, Enter, Esc move about; a mouse works too. F2 to F6 are 1 to 5 while you type.
+a  answer a runbook's question      k  park the rig after a stop
+^p every action by name             ^q quit: a run goes on without you
+Tab, arrows, Enter and Esc move about; a mouse works too
 
-Verdicts: pass FAIL UNDC (undecided) skip blkd (blocked) RUN> (going on).
-In the time line + is what was hoped for, ! is trouble.
+Verdicts: pass FAIL UNDC (undecided) skip blkd (blocked) RUN> (running)
+Time line: + came as was hoped, ! is trouble
 """
 
 

@@ -14,7 +14,7 @@ from textual.widgets import DataTable, Static
 
 from bench.cockpit.model import NS, Model
 from bench.cockpit.report import make_report
-from bench.cockpit.words import MARKS, fit
+from bench.cockpit.words import MARKS
 from bench.errors import BenchError
 from bench.quantities import format_duration
 from bench.screens.base import BAD, GOOD, STRONG, WEAK, View, mark
@@ -93,8 +93,7 @@ class EvidenceScreen(View):
 
     def _show(self) -> None:
         checked = self._verified.get(self._bundle["name"])
-        width = self.query_one("#bundle-room").scrollable_content_region.width
-        self.query_one("#bundle", Static).update(bundle_text(self._bundle, checked, width))
+        self.query_one("#bundle", Static).update(bundle_text(self._bundle, checked))
 
     @work(exclusive=True, group="verify")
     async def action_verify(self) -> None:
@@ -128,7 +127,7 @@ class EvidenceScreen(View):
         self.app.open_url(path.as_uri())
 
 
-def bundle_text(found: Mapping[str, Any], checked: tuple[bool, str] | None, width: int) -> Content:
+def bundle_text(found: Mapping[str, Any], checked: tuple[bool, str] | None) -> Content:
     """A run as its journal tells it."""
     parts: list[Content | str | tuple[str, str]] = [(f"{found['name']}\n", STRONG)]
     if checked is None:
@@ -145,7 +144,7 @@ def bundle_text(found: Mapping[str, Any], checked: tuple[bool, str] | None, widt
         took = format_duration(step["duration_ns"] / NS)
         style = {"passed": GOOD, "failed": BAD, "undecided": BAD}.get(step["verdict"], "")
         parts.append((f"{MARKS.get(step['verdict'], step['verdict'])} ", style))
-        parts.append(f"{fit(step['name'], max(10, width - 19))}{took:>11}\n")
+        parts.append(f"{took:>11}  {step['name']}\n")
         if step["reason"] and step["verdict"] not in ("passed", "blocked"):
             parts.append((f"     {step['reason']}\n", style))
         for label, latency_ns, uncertainty_ns in step["latencies"] or ():

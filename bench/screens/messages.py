@@ -50,7 +50,7 @@ class MessagesScreen(View):
         for label, width in (("UTC", 12), ("kind", 12), ("code", 8), ("from", 8), ("to", 4), ("note", 60)):
             table.add_column(label, width=width)
         self.query_one("#opened").display = False
-        self.query_one("#tree").border_title = "Message"
+        self.query_one("#tree", Tree).show_root = False
         self.query_one("#hex-room").border_title = "Bytes"
         table.focus()
 
@@ -62,6 +62,7 @@ class MessagesScreen(View):
         """Close the message, or clear the search."""
         if self.query_one("#opened").display:
             self.query_one("#opened").display = False
+            self.query_one("#messages").remove_class("-under")
         else:
             self.query_one("#search", Input).value = ""
         self.query_one("#messages").focus()
@@ -117,11 +118,12 @@ class MessagesScreen(View):
         self._opened = opened = open_message(message, wire, complaint)
         tree: Tree[Node] = self.query_one("#tree", Tree)
         tree.clear()
-        tree.root.set_label(f"{message.kind} {message.code}")
         for node in opened.trees:
             _grow(tree.root, node)
         tree.root.expand_all()
         self.query_one("#opened").display = True
+        self.query_one("#messages").add_class("-under")
+        self.query_one("#tree").border_title = f"{message.kind} {message.code} from {message.source}"
         self._bytes(None)
         tree.focus()
 

@@ -21,8 +21,8 @@ class RigScreen(View):
     """The first thing that a person sees."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("plus,equals_sign", "zoom(-1)", "Shorter time", show=False),
-        Binding("minus", "zoom(1)", "Longer time", show=False),
+        Binding("plus,equals_sign", "zoom(-1)", "Shorter time"),
+        Binding("minus", "zoom(1)", "Longer time"),
     ]
 
     def __init__(self) -> None:

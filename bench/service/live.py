@@ -17,7 +17,7 @@ class Live:
     """Reads source, relay and reference meter once a second while somebody watches.
 
     It changes nothing and is no evidence: what a run measures are its monitors' events. While a run goes on only
-    what its monitors do not read is read, one short exchange for each device.
+    what its monitors do not read is read, by exchanges that no verb has to wait for longer than one of them takes.
 
     Args:
         session: the rig.
@@ -71,7 +71,7 @@ class Live:
     async def _values(self, role: str, driver: object) -> dict[str, Any] | None:
         if role == "relay":
             return {"closed": await driver.is_closed()} if can(driver, Switch) else None
-        if role == "source" and not self._running() and can(driver, AcSource):
+        if role == "source" and can(driver, AcSource):
             state = await driver.read_state()
             return {"on": state.output_on, "set_v": state.set_volts, "hz": state.set_hertz, "v": state.measured_volts}
         return {"v": (await driver.measure("voltage")).value} if can(driver, Measures) else None

@@ -111,10 +111,10 @@ def test_what_grows_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     model = fold_until(Model(), is_event("run", state="start"))
     told = messages()
     sizes = []
-    for turn in range(240):
+    for turn in range(160):
         for each in told:
             fold.fold(model, each | ({"n": model.last_n + 1} if "n" in each else {}), NEVER_S)
-        if turn in (119, 239):
+        if turn in (79, 159):
             sizes.append(len(repr(model)))
     assert sizes[1] == pytest.approx(sizes[0], rel=0.02)
 

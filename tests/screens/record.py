@@ -29,6 +29,7 @@ async def _record() -> tuple[list[dict[str, Any]], dict[str, Any]]:
             answers["plan"] = await client.call("plan", runbooks=["over-voltage"])
             answers["requests"] = await client.call("requests")
             answers["form"] = await client.call("form", service_request="6.5", to="esme", **{"as": "ED"})
+            answers["form 7.4"] = await client.call("form", service_request="7.4", to="esme", **{"as": "IS"})
             await client.call("subscribe", after=0, live=True)
             await client.call("run", runbooks=["over-voltage"])
             messages: list[dict[str, Any]] = []
@@ -62,7 +63,7 @@ def _same_everywhere(text: str) -> str:
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:5025", text)
     text = re.sub(r"/tmp/hilbench-wires-\w+", "/tmp/wires", text)
     text = re.sub(r"/tmp/tmp\w+", "/tmp/bench", text)
-    text = re.sub(r"20\d{6}T\d{6}Z", "20260101T000000Z", text)
+    text = re.sub(r"20\d{6}T\d{6}Z-(.)", lambda found: f"20260101T0000{ord(found[1]) % 60:02d}Z-{found[1]}", text)
     text = text.replace(str(HERE.parents[1]), "/bench")
     return re.sub(r'"pid": \d+', '"pid": 4711', text)
 
