@@ -11,6 +11,7 @@ import asyncio
 import hmac
 import ipaddress
 import logging
+import re
 import secrets
 import shlex
 import signal
@@ -38,6 +39,9 @@ _POLICY = (
     "font-src 'self' data:; connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 """What the page may load: nothing from anywhere else. The terminal's own script and style are inline in part."""
+
+_ELSEWHERE = re.compile(r"<link[^>]*https?://[^>]*>")
+"""What the page would load from elsewhere: a font, without which it does as well."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -105,6 +109,8 @@ class Door:
                 raise web.HTTPUnauthorized(text="Show the token: open this page with ?token=... once.\n")
             response = await handler(request)
             if not response.prepared:
+                if isinstance(response, web.Response) and response.content_type == "text/html" and response.text:
+                    response.text = _ELSEWHERE.sub("", response.text)
                 response.headers["Content-Security-Policy"] = _POLICY
                 response.headers["Referrer-Policy"] = "no-referrer"
                 response.headers["X-Content-Type-Options"] = "nosniff"

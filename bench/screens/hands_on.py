@@ -28,6 +28,7 @@ class HandsOnScreen(View):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("k", "app.park", "Give back (park)"),
         Binding("X,shift+x", "app.abort", "Abort (safe)"),
+        Binding("escape", "leave", "Back to the acts", show=False),
     ]
 
     def __init__(self) -> None:
@@ -106,6 +107,10 @@ class HandsOnScreen(View):
         if not self._act.fields:
             await room.mount(Static(f"{self._act.title}: nothing more to say."))
         self._enter()
+
+    def action_leave(self) -> None:
+        """Leave the form."""
+        self.query_one("#acts").focus()
 
     def _enter(self) -> None:
         """Go to the first thing to fill in, if the act was chosen and not only looked at."""

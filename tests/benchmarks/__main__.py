@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import dcc, messages, night, process, steps, wires
+from tests.benchmarks import cockpit, dcc, messages, night, process, steps, wires
 from tests.benchmarks.result import Benchmark, Result, machine
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -20,6 +20,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "inventory": dcc.inventory,
     "start": process.start,
     "ctrl-c": process.ctrl_c,
+    "first-frame": cockpit.first_frame,
+    "cockpit": cockpit.attached,
+    "flood": cockpit.flood,
 }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,14 @@ steps:
   - step: 1
     title: Look at the lamp
     prompt: {text: Does the lamp blink?}
+"""
+OUTAGE = """
+runbook: dark
+title: An outage
+steps:
+  - step: 1
+    title: Interrupt the supply
+    supply: {interrupt: {for: 30 min}}
 """
 
 
@@ -68,6 +76,15 @@ def cockpit(bench: Bench, *, view_only: bool = False) -> Cockpit:
 
     surroundings = Surroundings(address=lambda _rig: bench.socket, rigs=list, start=start, may_pace=lambda _rig: True)
     return Cockpit(surroundings, RIG, who="Ada", view_only=view_only)
+
+
+@asynccontextmanager
+async def used(app: Cockpit, width: int, height: int) -> AsyncIterator[Pilot[Any]]:
+    """The cockpit in use; afterwards it has let go of the engine."""
+    async with app.run_test(size=(width, height)) as pilot:
+        yield pilot
+    while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110 - it is not told which task is the last
+        await asyncio.sleep(0.01)
 
 
 def shown(app: Cockpit, name: str) -> str:
@@ -111,7 +128,7 @@ async def start(pilot: Pilot[Any], app: Cockpit, name: str) -> None:
 
 async def test_ic02_is_started_and_watched_until_it_passes(bench: Bench) -> None:
     app = cockpit(bench)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with used(app, 80, 24) as pilot:
         await attached(pilot, app)
         await start(pilot, app, "ic02")
         run = app.model.run
@@ -126,12 +143,14 @@ async def test_ic02_is_started_and_watched_until_it_passes(bench: Bench) -> None
 
 
 async def test_a_run_is_aborted_in_an_outage_and_the_rig_parked_again(bench: Bench) -> None:
+    runbook = bench.folder / "dark.yaml"
+    runbook.write_text(OUTAGE)
     app = cockpit(bench)
-    async with app.run_test(size=(160, 50)) as pilot:
+    async with used(app, 160, 50) as pilot:
         await attached(pilot, app)
-        await start(pilot, app, "supply-outage-long")
+        await app.link.call("run", runbooks=[str(runbook)])
         await until(pilot, lambda: app.model.supply.live is False and app.model.supply.closed is not None, "an outage")
-        await pilot.press("X")
+        await pilot.press("2", "X")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "a confirmation")
         await pilot.click("#yes")
         run = app.model.run
@@ -149,7 +168,7 @@ async def test_a_question_is_answered_with_a_name(bench: Bench) -> None:
     runbook = bench.folder / "ask.yaml"
     runbook.write_text(PROMPT)
     app = cockpit(bench)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with used(app, 80, 24) as pilot:
         await attached(pilot, app)
         await app.link.call("run", runbooks=[str(runbook)])
         await until(pilot, lambda: isinstance(app.screen, Question), "the question")
@@ -169,7 +188,7 @@ async def test_a_question_is_answered_with_a_name(bench: Bench) -> None:
 
 async def test_a_swell_beyond_the_limit_is_refused_and_one_within_it_is_done(bench: Bench) -> None:
     app = cockpit(bench)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with used(app, 80, 24) as pilot:
         await attached(pilot, app)
         await pilot.press("4")
         await until(pilot, lambda: isinstance(app.screen, HandsOnScreen) and app.screen.query("#field-volts"), "form")
@@ -188,7 +207,7 @@ async def test_a_swell_beyond_the_limit_is_refused_and_one_within_it_is_done(ben
         await until(pilot, lambda: app.model.acts, "an act")
         assert app.model.acts[-1].startswith("done: supply: swell")
         # The emergency stop works while a dialog is open.
-        await pilot.press("X")
+        await pilot.press("escape", "X")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "a dialog")
         await pilot.press("f9")
         await until(pilot, lambda: app.model.state == "safe" and app.model.hands_on is None, "the safe state")
@@ -197,19 +216,20 @@ async def test_a_swell_beyond_the_limit_is_refused_and_one_within_it_is_done(ben
 
 
 async def test_whoever_may_only_look_can_stop_nothing(bench: Bench) -> None:
+    async with connected(bench.socket) as client:
+        await client.call("park")
     app = cockpit(bench, view_only=True)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with used(app, 80, 24) as pilot:
         await until(pilot, lambda: app.model.attached, "attached")
-        state = app.model.state
         await pilot.press("f9")
         await until(pilot, lambda: any("may only look" in each.message for each in app._notifications), "a refusal")
-        assert app.model.state == state
+        assert (await app.link.call("status"))["state"] == "parked"
         assert "view only" in shown(app, "#state")
 
 
 async def test_a_lost_engine_is_shown_at_once_and_attached_to_when_it_is_back(bench: Bench) -> None:
     app = cockpit(bench)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with used(app, 80, 24) as pilot:
         await attached(pilot, app)
         before = app.model.pid
         bench.engine.send_signal(signal.SIGKILL)

@@ -55,7 +55,7 @@ async def test_screens(picture: Callable[[str, Cockpit], bool], size: tuple[int,
     wrong = []
     async with cockpit.run_test(size=size) as pilot:
         await pilot.pause(0.2)
-        for name, keys in SCREENS:
+        for name, keys in SCREENS if size[0] < 100 else SCREENS[:-1]:
             for key in keys:
                 await pilot.press(key)
             await settle(pilot)
