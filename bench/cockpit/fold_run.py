@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.cockpit.model import NS, Awaited, Model, Run, StepLine
 from bench.cockpit.moments import note
-from bench.quantities import format_duration
+from bench.durations import format_duration
 
 _GROUPS = {"if needed": "precondition"}
 

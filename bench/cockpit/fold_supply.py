@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.cockpit.model import DARK_V, NS, Model
 from bench.cockpit.moments import note
-from bench.quantities import format_duration
+from bench.durations import format_duration
 
 _SETTLED_S = 2.0
 

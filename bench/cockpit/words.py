@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from bench.cockpit.model import NS, Awaited
-from bench.quantities import format_duration
+from bench.durations import format_duration
 
 MARKS = {
     "": "    ",

@@ -15,8 +15,8 @@ from textual.widgets import DataTable, Static
 from bench.cockpit.model import NS, Model
 from bench.cockpit.report import make_report
 from bench.cockpit.words import MARKS
+from bench.durations import format_duration
 from bench.errors import BenchError
-from bench.quantities import format_duration
 from bench.screens.base import BAD, GOOD, STRONG, WEAK, View, mark
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -10,12 +10,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import DataTable, Input, Static, Tree
 
-from bench.cockpit.messages import Opened, open_message
 from bench.cockpit.model import Message, Model
 from bench.cockpit.words import hex_lines, utc_time
 from bench.errors import BenchError
 from bench.gbcs.tree import Node
 from bench.screens.base import View
+
+if TYPE_CHECKING:
+    from bench.cockpit.messages import Opened
 
 _MOST_SHOWN = 200
 
@@ -115,6 +117,9 @@ class MessagesScreen(View):
             wire = (await self.cockpit.link.call("raw", n=message.n))["wire"]
         except BenchError as error:
             complaint = str(error)
+        # The codecs take a while to load: nobody waits for them before the first message is opened.
+        from bench.cockpit.messages import open_message
+
         self._opened = opened = open_message(message, wire, complaint)
         tree: Tree[Node] = self.query_one("#tree", Tree)
         tree.clear()

@@ -15,8 +15,8 @@ from textual.widgets.option_list import Option
 
 from bench.cockpit.model import NS, Model, Moment, Run
 from bench.cockpit.words import MARKS, countdown, fit
+from bench.durations import format_duration
 from bench.errors import BenchError
-from bench.quantities import format_duration
 from bench.screens.base import BAD, GOOD, STRONG, WEAK, View, mark
 
 Part = Content | str | tuple[str, str]

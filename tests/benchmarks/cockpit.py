@@ -1,4 +1,4 @@
-"""What a person at the cockpit waits for, and what the cockpit costs the engine: it is a process of its own, in a pty."""
+"""What a person at the cockpit waits for, and what the cockpit costs the engine: a process of its own, in a pty."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ async def _lags(socket: Path) -> list[float]:
                 late.append((loop.time() - due_s) * 1000)
             found.append(statistics.quantiles(late, n=100)[98])
         await client.call("abort")
-        while (await client.call("status"))["run"]:
+        while (await client.call("status"))["run"]:  # noqa: ASYNC110 - asked of the engine
             await asyncio.sleep(0.1)
         await client.call("park")
     return found
@@ -184,7 +184,7 @@ async def _stop_ms(session: RigSession, socket: Path, shown: Terminal) -> float:
     took_ms = (await asyncio.wait_for(opened, 10.0) - pressed_ns) / 1e6
     unsubscribe()
     async with connected(socket) as client:
-        while (await client.call("status"))["state"] != "safe":
+        while (await client.call("status"))["state"] != "safe":  # noqa: ASYNC110 - asked of the engine
             await asyncio.sleep(0.05)
         await client.call("park")
     await asyncio.sleep(0.5)
