@@ -1,4 +1,4 @@
-"""The command line: `hilbench run`, `plan`, `emulate`, `rig check`, `verify` and `decode`.
+"""The command line: `hilbench run`, `plan`, `emulate`, `rig check`, `verify`, `decode` and `utrn`.
 
 Everything heavy is imported by the command that needs it, so that `--help` is there at once.
 """
@@ -281,3 +281,24 @@ cli_screens.add_to(main)
 
 if __name__ == "__main__":
     main()
+
+
+@main.command("utrn")
+@click.argument("rig_path", metavar="RIG", type=RIG)
+@click.option("--as", "user", metavar="USER", required=True, help="The supplier, by its name on the rig.")
+@click.option("--device", metavar="NAME", required=True, help="The meter, by its name on the rig.")
+@click.option("--pence", type=int, help="The amount in pence, up to 8191.")
+@click.option("--pounds", type=int, help="The amount in pounds, up to 8191.")
+@click.option("--number", type=int, required=True, help="Upper half of the counter: higher for every top up.")
+def utrn_command(rig_path: Path, user: str, device: str, pence: int | None, pounds: int | None, number: int) -> None:
+    """Make a top-up token (UTRN) for Service Request 2.2, or to be typed in at the meter."""
+    from bench.errors import CodecError
+    from bench.top_up import issue
+
+    value = pence if pounds is None else pounds
+    if value is None or (pence is not None and pounds is not None):
+        raise UsageError("an amount is wanted", next_step="Say --pence N or --pounds N")
+    try:
+        say(issue(rig_path, user, device, value, number, pounds=pounds is not None))
+    except CodecError as error:
+        _fail(error, USAGE)

@@ -49,11 +49,12 @@ class Decoded:
 
     def lines(self) -> list[str]:
         """Return all of it as text."""
-        return [f"{self.form}; offsets count bytes of the message", *self.tree.lines()]
+        places = "lines are those of the document" if "XML" in self.form else "offsets count bytes of the message"
+        return [f"{self.form}; {places}", *self.tree.lines()]
 
 
 def read_input(argument: str, standard_input: BinaryIO) -> bytes:
-    """Return what is to be decoded: standard input for "-", the file of that name, or else the argument itself.
+    """Return what is to be decoded: standard input for "-", the file (or pipe) of that name, or the argument itself.
 
     Raises:
         UsageError: there is no such file and the argument is no message either, or it cannot be read.
@@ -61,15 +62,23 @@ def read_input(argument: str, standard_input: BinaryIO) -> bytes:
     if argument == "-":
         return standard_input.read(MAX_BYTES + 1)
     # os.path and not Path: what is too long for a name, or has a zero byte, is simply no file for it.
-    if os.path.isfile(argument):
+    if os.path.isdir(argument):
+        raise UsageError("it is a folder", where=_shown(argument), next_step="Give one file of it")
+    if os.path.exists(argument):
         try:
             with open(argument, "rb") as file:
                 return file.read(MAX_BYTES + 1)
         except OSError as error:
-            raise UsageError(f"cannot read it: {error.strerror}", where=argument[:80]) from None
+            raise UsageError(f"cannot read it: {error.strerror}", where=_shown(argument)) from None
     if re.fullmatch(r"[0-9A-Fa-f\s:,\-xX]+|\s*<.*|[A-Za-z0-9+/=\s]{40,}", argument, re.DOTALL) is None:
-        raise UsageError("there is no such file", where=argument[:80], next_step="Give a file, hexadecimal text or -")
+        next_step = "Give a file, hexadecimal text or -"
+        raise UsageError("there is no such file", where=_shown(argument), next_step=next_step)
     return argument.encode("utf-8", "surrogateescape")
+
+
+def _shown(argument: str) -> str:
+    """The beginning of an argument as a terminal can show it."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in argument[:80])
 
 
 def decode(data: bytes, certificates: Certificates | None = None) -> Decoded:

@@ -388,7 +388,7 @@ class StepWatch:
         for outcome in self.expectations():
             if outcome.by is None or outcome.by is sighting or not sighting.is_alert:
                 continue
-            if all(outcome.by.data.get(key) == sighting.data.get(key) for key in ("code", "device", "user")):
+            if outcome.by.said == sighting.said:
                 return True
         return False
 

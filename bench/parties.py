@@ -72,6 +72,7 @@ class Dut:
         name: its name in runbooks: "esme", "gsme", "chf", "gpf".
         install_code: hexadecimal, a secret: never printed, logged or put in evidence.
         mpxn: the MPAN or MPRN of its metering point, or None.
+        smets1: it is SMETS1 equipment, which speaks no GBCS and is reached by way of a SMETS1 Service Provider.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Dut:
     serial: str = ""
     mpxn: str | None = None
     install_code: str | None = field(default=None, repr=False)
+    smets1: bool = False
 
 
 class Certificates:

@@ -14,6 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bench.clock import Clock
+from bench.duis.default_params import gas_params
 from bench.errors import UsageError
 from bench.parties import DeviceType, Dut, Parties, User
 from bench.quantities import parse
@@ -145,6 +146,8 @@ def request_params(
     """
     _demand_facts(variant, given, target, device or target)
     params = _known(variant, given, user, target, device or target, clock)
+    if target is not None and target.type is DeviceType.GSME:
+        params |= gas_params(variant, params.keys() | given.keys())
 
     def filled(key: str, value: Any) -> Any:
         if isinstance(value, str):

@@ -247,7 +247,11 @@ class RigFile(Part):
 
 
 class DutSpec(Part):
-    """A device under test, as its file describes it."""
+    """A device under test, as its file describes it.
+
+    Attributes:
+        smets: the equipment that it is: "1", or "2+" for SMETS2 and everything later.
+    """
 
     type: DeviceType
     id: EuiField
@@ -257,6 +261,7 @@ class DutSpec(Part):
     serial: str = ""
     mpxn: str | None = None
     install_code: InstallCode | None = Field(default=None, repr=False)
+    smets: Literal["1", "2+"] = "2+"
 
 
 class DutFile(Part):
@@ -325,6 +330,7 @@ def _dut(name: str, spec: DutSpec) -> Dut:
         spec.serial,
         spec.mpxn,
         spec.install_code,
+        smets1=spec.smets == "1",
     )
 
 

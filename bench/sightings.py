@@ -60,6 +60,16 @@ class Sighting:
         return self.kind in ("device_alert", "dcc_alert")
 
     @property
+    def said(self) -> tuple[Any, ...]:
+        """What an alert says, of what, to whom: another one of these says it again.
+
+        One DCC alert code stands for many alerts of a Comms Hub or a PPMID, and then the device's own code counts.
+        """
+        values = self.data.get("values") or {}
+        own = values.get("device_alert_code") or values.get("alert_code")
+        return (*(self.data.get(key) for key in ("code", "device", "user")), own)
+
+    @property
     def is_acknowledgement(self) -> bool:
         """Whether it only says that the DCC has taken a request, whose answer will follow."""
         return self.kind == "response" and bool(self.data.get("synchronous")) and self.data["response_code"] == "I99"
@@ -202,7 +212,17 @@ def value_objections(sighting: Sighting, match: Match) -> list[str]:
         content = sighting.data.get("gbcs") or {}
         wanted, have = dict(match.values), sighting.data.get("values") or content.get("values") or {}
     return [
-        f"its {key} is {have.get(key)}, not {value}"
+        f"its {key} is {_text(have.get(key))}, not {_text(value)}"
         for key, value in wanted.items()
-        if str(have.get(key)) != str(value)
+        if not _same(have.get(key), value)
     ]
+
+
+def _same(have: Any, wanted: Any) -> bool:
+    """Whether a value is what a runbook writes, "true" and "True" alike."""
+    return _text(have) == (str(wanted).lower() if isinstance(have, bool) else str(wanted))
+
+
+def _text(value: Any) -> str:
+    """A value as a runbook writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -17,11 +17,10 @@ from lxml import etree
 
 from bench.device import DeviceContext
 from bench.duis import responses as duis
+from bench.duis import smets1
 from bench.duis.correlation import Correlator, Exchange, Filed
 from bench.duis.errors import DuisError, SignatureError
-from bench.duis.names import sr
 from bench.duis.request_id import RequestId
-from bench.duis.safe_xml import parse
 from bench.duis.service_requests import all_service_requests
 from bench.duis.signatures import verify
 from bench.eui import Eui64
@@ -33,6 +32,7 @@ from bench.parties import KeyUse
 from drivers.gbcs_protection import VALID, answers, check_protection
 from drivers.gbcs_values import alert_values, decode_response, to_json
 from drivers.redaction import Redactor
+from drivers.smets1_sightings import provider_alert, smets1_message
 
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -103,6 +103,11 @@ class Sightings:
         own = [user.xml.certificate for user in self._parties.users.values()]
         return [each for each in self._parties.certificates.all(KeyUse.XML_SIGN) if each not in own]
 
+    def _providers(self) -> list[x509.Certificate]:
+        """Certificates of SMETS1 Service Providers: whoever is trusted and neither a User nor the DCC."""
+        dcc = self._parties.certificates.find(self._parties.dcc, KeyUse.XML_SIGN)
+        return [each for each in self._trusted() if each is not dcc]
+
     def refuse(self, what: str, why: str, *, volatile: Mapping[str, Any] | None = None) -> None:
         """Report what came and was not believed."""
         self._context.emit("seen.refused", {"what": what, "why": self._redactor.text(why)}, volatile=volatile)
@@ -116,11 +121,14 @@ class Sightings:
         elif isinstance(message, duis.DeviceAlert | duis.FutureDatedDeviceAlert):
             self._device_alert(message, received.exchange)
         elif isinstance(message, duis.Smets1Response):
-            self._smets1(message, received.digest)
+            self._smets1(message)
         elif isinstance(message, duis.ServiceResponse):
             self._response(message, received.digest, synchronous)
 
     def _dcc_alert(self, alert: duis.DccAlert, digest: str) -> None:
+        if alert.body_name == "S1SPAlertDSP":
+            self._provider_alert(alert)
+            return
         request = alert.about_request
         recipient = alert.response_id.target if alert.response_id else None
         if recipient is None:
@@ -248,30 +256,30 @@ class Sightings:
                 faults.append(f"the device answers the command with counter {counter}, not {request.counter}")
         return _first(faults)
 
-    def _smets1(self, outer: duis.Smets1Response, digest: str) -> None:
-        """Report a SMETS1 message; its Service Provider's own signature must be good, too."""
-        signed = parse(outer.raw).find(sr("SMETS1SignedResponse"))
+    def _provider_alert(self, alert: duis.DccAlert) -> None:
+        """Report what a SMETS1 Service Provider says of itself (N55, N56); its own signature must be good, too."""
+        self._emit("seen.dcc_alert", *provider_alert(alert, *self._provider_says(alert)))
+
+    def _provider_says(self, message: duis.Smets1Response | duis.DccAlert) -> tuple[smets1.Smets1Content | None, str]:
+        """What a provider says, and "valid"; or None, and why it is not believed."""
         try:
-            if signed is None:
-                raise SignatureError("there is none")
-            verify(etree.tostring(signed, with_tail=False), self._trusted())
-            signature = VALID
+            verified = smets1.verify_provider(message, self._providers())
+            if not verified.signer_valid_at(self._context.clock.now().utc):
+                raise SignatureError("its certificate is not valid today")
         except DuisError as error:
-            signature = f"the signature of the SMETS1 Service Provider: {error}"
-        request = outer.request_id
-        device = outer.response_id.originator if outer.response_id else request.target if request else None
-        recipient = outer.response_id.target if outer.response_id else request.originator if request else None
-        data: dict[str, Any] = {"device": _text(device), "signature": signature, "digest": digest}
-        if outer.device_alert_code is None:
-            data |= {"request_id": _text(request), "service_request": None, "response_code": outer.response_code}
-            self._emit("seen.response", recipient, data | {"synchronous": False, "gbcs": None})
-        else:
-            data |= {"code": f"0x{outer.device_alert_code:04X}", "counter": None, "device_time_utc_ns": None}
-            self._emit("seen.device_alert", recipient, data | {"values": {}})
+            return None, f"the signature of the SMETS1 Service Provider: {error}"
+        try:
+            return smets1.parse_content(verified.root), VALID
+        except DuisError as error:
+            return None, f"the message of the SMETS1 Service Provider cannot be read: {error}"
+
+    def _smets1(self, outer: duis.Smets1Response) -> None:
+        """Report a SMETS1 message; its Service Provider's own signature must be good, too."""
+        self._emit(*smets1_message(outer, *self._provider_says(outer)))
 
     def record_gbcs(self, direction: str, payload: bytes) -> None:
         """Put the bytes of a GBCS message on the stream."""
-        hexadecimal = self._redactor.text(payload.hex())
+        hexadecimal = self._redactor.gbcs(payload)
         self._context.emit("wire", {"direction": direction, "hex": hexadecimal, "channel": "gbcs"})
 
     def _gbcs(self, payload: bytes, what: str) -> Message | None:

@@ -125,7 +125,8 @@ class GatewayConfig(DriverConfig):
 _SERVICES = {WebService.TRANSFORM: "serviceT", WebService.SEND_COMMAND: "serviceS", WebService.DCC_ONLY: "serviceD"}
 # What each may answer at once (DUIS: the responses of a device come to the receive service).
 _ALLOWED: Mapping[WebService, tuple[type[duis.ServiceResponse], ...]] = {
-    WebService.TRANSFORM: (duis.PreCommand, duis.ErrorResponse),
+    # A critical request to a SMETS1 device is not transformed but acknowledged, and carried out.
+    WebService.TRANSFORM: (duis.PreCommand, duis.Acknowledgement, duis.ErrorResponse),
     WebService.SEND_COMMAND: (duis.Acknowledgement, duis.ErrorResponse, duis.LocalCommand, duis.OtherServiceResponse),
     WebService.DCC_ONLY: (
         duis.Acknowledgement,
@@ -320,13 +321,18 @@ class Gateway(Driver[GatewayConfig]):
             raise self._refused(variant, str(error)) from None
         message = received.message
         answers = message.request_id or (message.response_id and message.response_id.response_id())
-        if not isinstance(message, _ALLOWED[web]):
+        acknowledged = web is WebService.TRANSFORM and isinstance(message, duis.Acknowledgement)
+        if not isinstance(message, _ALLOWED[web]) or (acknowledged and not self._is_smets1(request_id.target)):
             raise self._refused(variant, f"{_SERVICES[web]} must not answer with a {type(message).__name__}")
         if answers != request_id:
             raise self._refused(variant, f"it answers {answers or 'no request'}, not {request_id}")
         if message.service_reference_variant != variant:
             raise self._refused(variant, f"it answers {message.service_reference_variant}")
         return _Answer(unsigned, received, message, sent_at, answered_at, date)
+
+    def _is_smets1(self, target: Eui64) -> bool:
+        dut = self.context.parties.dut_by_eui(target)
+        return dut is not None and dut.smets1
 
     def _write(self, variant: str, request_id: RequestId, command_variant: int, params: Mapping[str, Any]) -> bytes:
         given = dict(params)

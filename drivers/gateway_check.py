@@ -212,7 +212,15 @@ def _keys(parties: Parties, now: datetime) -> Iterator[Problem]:
         yield from _validity(
             f"the XML signing certificate {certificate.serial_number:032x} of the DCC", certificate, now
         )
-    for holder, name in [(dut.eui, dut.name) for dut in parties.duts.values()]:
+    smets1 = [dut.name for dut in parties.duts.values() if dut.smets1]
+    if smets1 and all(each is parties.certificates.find(parties.dcc, KeyUse.XML_SIGN) for each in trusted):
+        yield Problem(
+            f"certificates has no XML signing certificate of a SMETS1 Service Provider, so that messages of {smets1[0]}"
+            " cannot be believed",
+            "Put it into the folder as EUI-xml.pem, with the provider's EUI-64",
+            wrong=False,
+        )
+    for holder, name in [(dut.eui, dut.name) for dut in parties.duts.values() if not dut.smets1]:
         for use in (KeyUse.DIGITAL_SIGNATURE, KeyUse.KEY_AGREEMENT):
             held = parties.certificates.find(holder, use)
             if held is None:

@@ -16,6 +16,7 @@ from bench.gbcs.message import Message
 from bench.gbcs.use_cases import use_case_for
 from bench.parties import Parties
 from drivers.gbcs_protection import VALID, in_the_clear
+from drivers.redaction import HIDDEN
 
 
 def to_json(value: Any) -> Any:
@@ -31,7 +32,8 @@ def to_json(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.name.lower()
     if is_dataclass(value) and not isinstance(value, type | Eui64 | RequestId):
-        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+        # What a class does not print of itself is a secret.
+        return {each.name: to_json(getattr(value, each.name)) if each.repr else HIDDEN for each in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): to_json(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

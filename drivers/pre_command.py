@@ -21,6 +21,9 @@ from bench.gbcs.use_cases import use_case_for
 from bench.parties import DeviceType
 from drivers.gbcs_values import to_json
 
+_CALLED = {"other_device_id": "other_device"}
+"""What DUIS and GBCS call by different names."""
+
 DELIVERY = timedelta(hours=1)
 """How much longer than asked a clock may be set: a GSME fetches its commands about every 30 minutes."""
 
@@ -85,7 +88,10 @@ def _other_content(message: Message, request: Request) -> str | None:
         command = use_case.decode_command(message.content)
     except CodecError as error:
         return f"its content is not that of {use_case.name}: {error}"
-    asked = request.params
+    asked = dict(request.params)
+    for name, called in _CALLED.items():
+        if name in asked:
+            asked[called] = asked[name]
     for name in sorted(command.keys() & asked.keys()):
         if to_json(command[name]) != to_json(asked[name]):
             return f"its {name} is {to_json(command[name])}, not {to_json(asked[name])}"

@@ -163,6 +163,19 @@ async def test_the_same_alert_twice_is_reported() -> None:
     assert [oddity for _, oddity in bench.watch.unexplained()] == ["came twice", "came twice"]
 
 
+async def test_alerts_of_a_hub_under_one_code_are_told_apart_by_the_hubs_own() -> None:
+    bench = Bench(expect=[{"dcc_alert": "N54", "within": "1 min", "values": {"device_alert_code": "8f27"}}])
+    said = [
+        {"code": "N54", "counter": None, "digest": str(number), "values": {"device_alert_code": code}}
+        for number, code in enumerate(["8f28", "8f27", "8f2b", "8f27"])
+    ]
+    for each in said:
+        bench.stream.emit("dcc", "seen.dcc_alert", {"user": "ED", "device": str(ESME.eui), "signature": "valid"} | each)
+    assert (await bench.verdict())[0] is Verdict.PASSED
+    oddities = [oddity for _, oddity in bench.watch.unexplained()]
+    assert oddities == ["neither expected nor allowed", "neither expected nor allowed", "came twice"]
+
+
 async def test_a_window_that_counts_from_the_restoration_ignores_what_came_before_it() -> None:
     bench = Bench(expect=[ALERT | {"after": "restore"}])
     bench.edge(EdgeKind.FALL)
@@ -214,6 +227,18 @@ async def test_the_times_that_an_outage_alert_states_are_held_against_the_edges(
             assert "the fall that it states" in reason
         else:
             assert verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize(
+    ("wanted", "verdict"), [("true", Verdict.PASSED), ("True", Verdict.PASSED), ("false", Verdict.FAILED)]
+)
+async def test_what_is_true_is_written_as_yaml_writes_it(wanted: str, verdict: Verdict) -> None:
+    bench = Bench(expect=[ALERT | {"values": {"daily": wanted}}])
+    bench.edge(EdgeKind.FALL)
+    bench.alert(values={"daily": True})
+    found, reason = await bench.verdict()
+    assert found is verdict
+    assert found is Verdict.PASSED or "its daily is true, not false" in reason
 
 
 async def test_what_is_forbidden_fails_at_once() -> None:

@@ -14,6 +14,12 @@ from tests.test_rig_file import ROOT, rig_with
 
 RIG = load_rig(ROOT / "rigs" / "emulated.yaml")
 LAB = load_rig(ROOT / "rigs" / "example-lab.yaml")
+SMETS1 = load_rig(ROOT / "rigs" / "emulated-smets1.yaml")
+ITS_RIGS = [
+    pytest.param(path, rig, id=f"{path.stem}-{rig.name}")
+    for path in sorted((ROOT / "runbooks").glob("*.yaml"))
+    for rig in ((SMETS1,) if path.stem.endswith("-smets1") else (RIG, LAB))
+]
 
 
 def planned(tmp_path: Path, steps: str, *, head: str = "steps:\n", rig: Rig = RIG) -> Plan:
@@ -27,8 +33,7 @@ def send(variant: str, **more: str) -> str:
     return f"as: IS, send: {{{keys}}}"
 
 
-@pytest.mark.parametrize("rig", [RIG, LAB], ids=lambda rig: rig.name)
-@pytest.mark.parametrize("path", sorted((ROOT / "runbooks").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(("path", "rig"), ITS_RIGS)
 def test_every_runbook_of_the_project_plans_cleanly(path: Path, rig: Rig) -> None:
     its_plan = plan(rig, load_runbook(path))
     assert its_plan.runbook == path.stem
@@ -40,7 +45,8 @@ def test_every_runbook_of_the_project_plans_cleanly(path: Path, rig: Rig) -> Non
 def test_the_project_has_the_runbooks_that_it_speaks_of() -> None:
     names = {path.stem for path in (ROOT / "runbooks").glob("*.yaml")}
     assert names >= {
-        "ic01", "ic02", "han-join", "arm-supply", "supply-outage-short", "supply-outage-long", "over-voltage"
+        "ic01", "ic02", "han-join", "arm-supply", "supply-outage-short", "supply-outage-long", "over-voltage",
+        "over-voltage-smets1"
     }  # fmt: skip
 
 

@@ -210,3 +210,21 @@ async def test_planning_knows_which_names_are_saved_and_which_references_hold(pa
     ]
     assert "names nothing" in found(a=[{"b": "${toaster.id}"}])[0]
     assert "is not a voltage" in found(rms_voltage_sag_threshold="5 A")[0]
+
+
+@pytest.mark.parametrize(
+    ("variant", "given", "added"),
+    [
+        ("1.1.1", {}, {"gas_tariff_elements": {}, "gas_price_elements": {}}),
+        ("1.1.1", {"gas_price_elements": {"standing_charge": 1}}, {"gas_tariff_elements": {}}),
+        ("1.1.1", {"elec_tariff_elements": {}, "electricity_price_elements": {}}, {}),
+        ("6.8", {}, {"gas_billing_calendar": {}}),
+        ("6.22", {"gas_supplier_alert_event_settings": {}}, {}),
+        ("7.4", {}, {}),
+    ],
+)
+async def test_a_gas_meter_is_asked_for_what_gas_meters_have(
+    parties: Parties, variant: str, given: dict[str, Any], added: dict[str, Any]
+) -> None:
+    assert params(parties, variant, "gsme", **given) == added | given
+    assert params(parties, variant, "esme", **given) == given

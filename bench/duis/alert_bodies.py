@@ -1,12 +1,13 @@
 """The bodies of DCC Alerts, as data: element for element what DUIS Schema V5.4 says.
 
-Bodies that are missing here (dual band Comms Hubs, SMETS1, credentials) are kept as raw XML.
+Bodies that are missing here (SMETS1, credentials) are kept as raw XML.
 """
 
 from __future__ import annotations
 
 from bench.duis import values as v
 from bench.duis.notice_bodies import NOTICE_BODIES
+from bench.duis.radio_bodies import DUAL_BAND_ALERT
 from bench.duis.shapes import Choice, Flag, Group, Leaf, Repeat, Shape
 
 _DEVICE = Leaf("DeviceID", v.EUI)
@@ -135,6 +136,7 @@ ALERT_BODIES: dict[str, Shape] = {
         ),
         Leaf("ServiceUserDUISVersion", v.text(1, 10)),
     ),
+    "DualBandCHAlert": DUAL_BAND_ALERT,
     **NOTICE_BODIES,
 }
 """Shapes by the name of the element in DCCAlert."""

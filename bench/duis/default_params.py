@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,6 +66,32 @@ def default_params(
     if future is not None:
         given[_EXECUTION] = future
     return complete(_closed(body.shape, given), given, str(request))
+
+
+def gas_params(variant: str, given: Collection[str]) -> dict[str, Any]:
+    """The parameters that make a request one for a gas device, without those that what is given decides otherwise.
+
+    Raises:
+        UsageError: there is no such variant.
+    """
+    service_request(variant)
+    own = body_of(variant)
+    assert own is not None  # service_request has seen the variant
+    decided = {
+        leaf.key
+        for choice in _choices(own.shape)
+        if any(leaf.key in given for leaf in leaves((choice,)))
+        for leaf in leaves((choice,))
+    }
+    return {name: value for name, value in (own.gas or {}).items() if name not in decided and name not in given}
+
+
+def _choices(items: Shape) -> Iterator[Choice]:
+    for item in items:
+        if isinstance(item, Choice):
+            yield item
+        elif isinstance(item, Group) and not item.nests:
+            yield from _choices(item.items)
 
 
 def needed_params(variant: str, command_variant: int) -> tuple[str, ...]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -212,13 +213,16 @@ class DccAlert(Response):
     @property
     def device_id(self) -> Eui64 | None:
         """The device that it is about, or None where it names none."""
-        found = (self.body.get(key) for key in ("device_id", "comms_hub_device_id", "ppmid_device_id"))
+        keys = ("device_id", "comms_hub_device_id", "ppmid_device_id", "chf_device_id")
+        found = (self.body.get(key) for key in keys)
         return next((value for value in found if isinstance(value, Eui64)), None)
 
     @property
     def about_request(self) -> RequestId | None:
         """The earlier request that it is about (that of the 8.11 for N24 and N25), or None."""
-        return next((value for value in self.body.values() if isinstance(value, RequestId)), None)
+        groups = (each.values() for each in self.body.values() if isinstance(each, Mapping))
+        values = itertools.chain(self.body.values(), *groups)
+        return next((value for value in values if isinstance(value, RequestId)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,12 +81,12 @@ class SetGsmeClock(UseCase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join(UseCase):
-    """Tell a device to trust another one: CS03B and CS03C.
+    """Tell a device to trust another one: CS03A1, CS03A2, CS03B and CS03C.
 
     CS03B is published as a refusal only; its success is laid out as that of CS03C.
 
     Attributes:
-        method: join method and role: 2 is method B, 3 is method C.
+        method: join method and role: 0 is method A at the meter, 1 at the other device, 2 is method B, 3 is method C.
     """
 
     method: int
@@ -276,7 +276,7 @@ READS = (
         message_code=0x0013,
         name="CS07",
         service_references=("8.9",),
-        device_type="GSME",
+        device_type="any",
         critical=False,
         response_signed=False,
     ),

@@ -15,7 +15,9 @@ from bench.gbcs.use_case import Response, Values
 
 _METERING, _EVENTS = 0x0702, 0x0709
 _OCTET_STRING, _CHARACTER_STRING = 0x41, 0x42
-_SIZES = {0x18: 1, 0x19: 2, 0x20: 1, 0x21: 2, 0x22: 3, 0x23: 4, 0x25: 6, 0x30: 1}  # bitmaps, unsigned, enumeration
+_INT32 = 0x2B
+# Bitmaps, unsigned and signed numbers, enumeration.
+_SIZES = {0x18: 1, 0x19: 2, 0x20: 1, 0x21: 2, 0x22: 3, 0x23: 4, 0x25: 6, _INT32: 4, 0x30: 1}
 _FROM_SERVER = 0x19  # and no default response to it
 _PUBLISH_EVENT_LOG = 0x01
 _COPY = 3  # between the number of a log and that of a GPF's copy of the same log of its GSME
@@ -59,6 +61,8 @@ class Attribute:
         size = _SIZES[self.kind]
         if self.words is not None:
             number = use_case.choice(values, self.name, self.words)
+        elif self.kind == _INT32:
+            number = use_case.signed(values, self.name, 8 * size) & (1 << 8 * size) - 1
         else:
             number = use_case.integer(values, self.name, (1 << 8 * size) - 1)
         return bytes([self.kind]) + number.to_bytes(size, "little")
@@ -69,7 +73,8 @@ class Attribute:
         if self.kind in (_OCTET_STRING, _CHARACTER_STRING):
             octets = reader.take(reader.uint(1, f"length of {self.name}"), self.name)
             return use_case.text_of(octets, self.name) if self._is_text else octets
-        number = int.from_bytes(reader.take(_SIZES[self.kind], self.name), "little")
+        raw = reader.take(_SIZES[self.kind], self.name)
+        number = int.from_bytes(raw, "little", signed=self.kind == _INT32)
         return number if self.words is None else use_case.word(number, self.words, self.name)
 
 

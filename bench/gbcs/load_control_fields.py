@@ -9,7 +9,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Any
 
 from bench.gbcs import dlms, use_case
@@ -32,7 +32,7 @@ TRUE = 0xFF
 CONTROLLER = 0x10
 LEVEL_FLAG = 0x80
 _ANY, _ANY_YEAR = 0xFF, 0xFFFF
-_SCRIPTS = dlms.octet_string(dlms.parse_obis("0-0:10.0.103.255"))
+_SCRIPTS = "0-0:10.0.103.255"
 _NO_WINDOW = Data(Tag.UINT16, 0xFFFF)
 _DAYS = 7
 
@@ -55,11 +55,29 @@ class DatePattern:
 
     def matches(self, day: date) -> bool:
         """Whether a day is one of them."""
+        if self.day is not None and self.weekday is not None:
+            return day.isoweekday() == self.weekday and self._matches_weekday(day)
         return (
             self.year in (None, day.year)
             and self.month in (None, day.month)
             and (self.day is None or self._day_in(day) == day.day)
             and self.weekday in (None, day.isoweekday())
+        )
+
+    def _matches_weekday(self, day: date) -> bool:
+        """Whether it is the right one of its weekday: the last of a month, or the first on or after a day.
+
+        A day of a given year has to have its weekday. That the second last day means the second last week is inferred.
+        """
+        weeks_off = {LAST_DAY: 0, SECOND_LAST_DAY: 1}.get(self.day or 0)
+        if weeks_off is not None:
+            left = monthrange(day.year, day.month)[1] - day.day
+            return self.year in (None, day.year) and self.month in (None, day.month) and left // _DAYS == weeks_off
+        earliest = 0 if self.year is not None else _DAYS - 1
+        around = (day - timedelta(days=number) for number in range(earliest + 1))
+        return any(
+            each.day == self.day and self.month in (None, each.month) and self.year in (None, each.year)
+            for each in around
         )
 
     def near(self, day: date) -> tuple[int, int, int]:
@@ -201,25 +219,31 @@ def _day_cells(row: SpecialDay) -> tuple[Data, ...]:
     return Data(Tag.UINT16, row.number), _pattern(row.pattern), Data(Tag.UINT8, row.number)
 
 
-def switching_times(name: str = "switching_times") -> Field:
-    """Return a field that holds a calendar: a tuple of `SwitchingTime`."""
+def switching_times(name: str = "switching_times", scripts: str = _SCRIPTS) -> Field:
+    """Return a field that holds a calendar: a tuple of `SwitchingTime`.
+
+    Args:
+        name: of the value.
+        scripts: OBIS code of the script table that the selectors are of.
+    """
+    table = dlms.octet_string(dlms.parse_obis(scripts))
 
     def write(values: Values) -> Data:
         rows = _rows(values, name, SwitchingTime)
-        return Data(Tag.ARRAY, tuple(Data(Tag.STRUCTURE, _time_cells(*row)) for row in enumerate(rows, 1)))
+        return Data(Tag.ARRAY, tuple(Data(Tag.STRUCTURE, _time_cells(*row, table)) for row in enumerate(rows, 1)))
 
     def read(data: Data) -> dict[str, Any]:
-        return {name: tuple(_read_time(cells) for cells in _table(data, name, 10))}
+        return {name: tuple(_read_time(cells, table) for cells in _table(data, name, 10))}
 
     return Field((name,), write, read)
 
 
-def _time_cells(number: int, row: SwitchingTime) -> tuple[Data, ...]:
+def _time_cells(number: int, row: SwitchingTime, scripts: Data) -> tuple[Data, ...]:
     at = bytes([row.at.hour, row.at.minute, row.at.second, row.at.microsecond // 10_000])
     return (
         Data(Tag.UINT16, number),
         Data(Tag.BOOLEAN, TRUE),
-        _SCRIPTS,
+        scripts,
         Data(Tag.UINT16, row.selector),
         dlms.octet_string(at),
         _NO_WINDOW,
@@ -230,9 +254,9 @@ def _time_cells(number: int, row: SwitchingTime) -> tuple[Data, ...]:
     )
 
 
-def _read_time(cells: tuple[Data, ...]) -> SwitchingTime:
+def _read_time(cells: tuple[Data, ...], scripts: Data) -> SwitchingTime:
     at = cells[4].octets
-    if len(at) != 4 or cells[2] != _SCRIPTS:
+    if len(at) != 4 or cells[2] != scripts:
         raise GbcsError("a switching time has no time of day, or another script table")
     weekdays = _read_bits(cells[6])
     if len(weekdays) != _DAYS:
@@ -264,14 +288,27 @@ def _table(data: Data, name: str, columns: int) -> list[tuple[Data, ...]]:
     return out
 
 
-def _pattern(pattern: DatePattern) -> Data:
+def date_octets(pattern: DatePattern) -> bytes:
+    """Return the five bytes of a date that may have wildcards (Blue Book 4.1.6.1)."""
     year = _ANY_YEAR if pattern.year is None else pattern.year
     rest = (_ANY if part is None else part for part in (pattern.month, pattern.day, pattern.weekday))
-    return dlms.octet_string(year.to_bytes(2, "big") + bytes(rest))
+    return year.to_bytes(2, "big") + bytes(rest)
+
+
+def _pattern(pattern: DatePattern) -> Data:
+    return dlms.octet_string(date_octets(pattern))
 
 
 def _read_pattern(data: Data) -> DatePattern:
-    octets = data.octets
+    return date_pattern(data.octets)
+
+
+def date_pattern(octets: bytes) -> DatePattern:
+    """Return the date of five bytes.
+
+    Raises:
+        GbcsError: they are none.
+    """
     if len(octets) != 5:
         raise GbcsError(f"a date has {len(octets)} bytes", expected="5")
     year = int.from_bytes(octets[:2], "big")

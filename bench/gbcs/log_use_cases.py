@@ -1,4 +1,4 @@
-"""Logs, firmware versions and device logs of ESME and CHF, and what is done about counters and alert behaviour.
+"""Logs and firmware versions of ESME and CHF, and what is done about counters and alert behaviour.
 
 Everything here is laid out as published commands and responses have it; the sources of an item's meaning are the
 GBCS use cases named. Data whose inner structure the bench does not judge are passed on as they are.
@@ -7,12 +7,11 @@ GBCS use cases named. Data whose inner structure the bench does not judge are pa
 from __future__ import annotations
 
 from bench.gbcs.dlms import Data, Tag, Target, Verb
-from bench.gbcs.dlms_logs import activation_time, anything, bits, log, log_range, octets
+from bench.gbcs.dlms_logs import activation_time, bits, log, log_range, octets
 from bench.gbcs.dlms_use_case import DlmsUseCase, Field, Item, constant, number
 from bench.gbcs.use_case import Sender
 
-_DATA, _REGISTER, _PROFILE, _SCRIPTS, _ZIGBEE, _EXTENDED = 1, 3, 7, 9, 104, 9000
-_DEVICE_LOG, _PREVIOUS_LOG = "0-0:30.3.0.255", "0-0:30.3.1.255"
+_DATA, _REGISTER, _PROFILE, _SCRIPTS, _EXTENDED = 1, 3, 7, 9, 9000
 _BEHAVIOURS = 512
 _ZERO = constant(Data(Tag.INT8, 0))
 
@@ -52,28 +51,9 @@ READS = (
     _use_case(0x00FD, "ECS35g", "6.13", _log("0-17:99.98.2.255", "switch_event_log", *_SWITCH_EVENTS)),
     _use_case(0x00C9, "ECS20d", "4.4.5", _log("0-0:98.1.5.255", "prepayment_credits", Tag.UINT32)),
     _use_case(0x0059, "ECS52", "11.2", _get(Target(_DATA, "0-0:0.2.1.255", 2), octets("firmware_version"))),
-    _use_case(
-        0x0004, "CCS05CCS04", "8.9", _get(Target(_ZIGBEE, _DEVICE_LOG, 4), anything("device_log")), device_type="CHF"
-    ),
-    _use_case(0x010F, "CCS06", "8.9", _get(Target(_ZIGBEE, _DEVICE_LOG, 4), anything("device_log")), device_type="CHF"),
-    _use_case(
-        0x00FE,
-        "CCS07",
-        "8.9",
-        Item(Verb.ACTION, Target(_ZIGBEE, _DEVICE_LOG, 4), returned=anything("device_log")),
-        Item(Verb.ACTION, Target(_ZIGBEE, _PREVIOUS_LOG, 4), returned=anything("previous_device_log")),
-        device_type="CHF",
-    ),
-    _use_case(
-        0x010C,
-        "DBCH03",
-        "6.30",
-        _get(Target(_DATA, "0-0:94.44.10.0", 2), anything("sub_ghz_configuration")),
-        device_type="CHF",
-    ),
 )
 """What is read. A row of a log is a time and then: event code and other data; a power event's duration or value; a
-switch's state and value; an amount of credit. DBCH03 is published as a refusal only."""
+switch's state and value; an amount of credit."""
 
 
 def _clear(message_code: int, name: str, obis: str) -> DlmsUseCase:

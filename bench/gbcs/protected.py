@@ -136,15 +136,24 @@ def decrypt(ciphered: bytes, key: bytes, originator: Eui64) -> bytes:
         raise GbcsError("the encrypted content was made with another key", expected="a key of these parties") from None
 
 
-def conceal(message: Message, key: bytes) -> Message:
+def conceal(message: Message, key: bytes, in_the_clear: tuple[int, ...] = ()) -> Message:
     """Return a response of a protected use case with what is personal encrypted; a refusal stays as it is.
+
+    Args:
+        message: the response in its plain form.
+        key: as `content_key` derives it.
+        in_the_clear: cluster ids of which ZigBee commands stay as they are.
 
     Raises:
         GbcsError: the content is not that of a response.
     """
 
     def component(plain: Component) -> Component:
-        if plain.encrypted or (plain.command == gbz.DEFAULT_RESPONSE and not plain.frame_control & 0x03):
+        if (
+            plain.encrypted
+            or plain.cluster in in_the_clear
+            or (plain.command == gbz.DEFAULT_RESPONSE and not plain.frame_control & 0x03)
+        ):
             return plain
         return replace(plain, payload=encrypt(plain.payload, key, message.originator), encrypted=True)
 

@@ -78,6 +78,7 @@ class UseCase(ABC):
     broker_signs: bool = False
     response_dated: bool = False
     protected: bool = False
+    in_the_clear: tuple[int, ...] = ()
 
     @property
     def service_reference(self) -> str:
@@ -227,6 +228,18 @@ def integer(values: Values, name: str, maximum: int = 0xFFFFFFFF) -> int:
     value = present(values, name)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= maximum:
         raise GbcsError(f"{name} is {value!r}", expected=f"a whole number from 0 to {maximum}")
+    return value
+
+
+def signed(values: Values, name: str, bits: int = 32) -> int:
+    """Return a whole number with its sign.
+
+    Raises:
+        GbcsError: it is missing, something else, or does not fit into so many bits.
+    """
+    value, limit = present(values, name), 1 << bits - 1
+    if isinstance(value, bool) or not isinstance(value, int) or not -limit <= value < limit:
+        raise GbcsError(f"{name} is {value!r}", expected=f"a whole number from {-limit} to {limit - 1}")
     return value
 
 

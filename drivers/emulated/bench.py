@@ -174,7 +174,7 @@ class EmulatedBench:
             for use, pair in zip(KeyUse, (user.signing, user.agreement, user.xml), strict=True):
                 files[f"keys/{name}/{use}.key"] = private_pem(pair.private_key)
                 files[f"keys/{name}/{use}.pem"] = certificate_pem(pair.certificate)
-        holders = [self.parties.dcc, *(dut.eui for dut in self.parties.duts.values())]
+        holders = [self.parties.dcc, self.world.spec.s1sp, *(dut.eui for dut in self.parties.duts.values())]
         for eui in holders:
             for use in KeyUse:
                 certificate = self.parties.certificates.find(eui, use)

@@ -9,10 +9,12 @@ from typing import Any, Protocol
 
 from bench.eui import Eui64
 from bench.gbcs.firmware_use_cases import transfer_alert
+from bench.gbcs.hub_use_cases import Backup
 from bench.gbcs.message import Cra, Message
 from bench.parties import DeviceType, Dut
 from drivers.emulated.device import Anchor, EmulatedDevice, Sent, Surroundings, from_utc_ns
 from drivers.emulated.functions.firmware import Firmware
+from drivers.emulated.functions.sub_ghz import SubGhz
 from drivers.emulated.han import Han
 from drivers.emulated.hub_functions import Chf, Gpf
 from drivers.emulated.identities import RemotePartyRole
@@ -39,6 +41,9 @@ class Wan(Protocol):
 
     def joined(self, device: Eui64) -> None:
         """A device has become a member of the hub's HAN."""
+
+    def log_changed(self, hub: Eui64, backup: Backup) -> None:
+        """The hub's device log is another one now: what is kept of it for the day on which the hub is exchanged."""
 
     def hub_up(self) -> None:
         """The hub is connected again."""
@@ -95,6 +100,7 @@ class CommsHub:
         self._boot: Timer | None = None
         self._outage_event: Timer | None = None
         self._waiting: list[Sent] = []
+        self._unheard: list[Sent] = []
         self._rising: list[Sent] = []
         self._falling: list[tuple[EmulatedDevice, bytes]] = []
         self._watchers: list[Callable[[HubStatus], None]] = []
@@ -150,6 +156,12 @@ class CommsHub:
         if not self.on:
             self._waiting.append(sent)
             return
+        if not self._radio.in_touch(sent.device.eui):
+            self._unheard.append(sent)
+            self._radio.on_touch = self._hear
+            return
+        if self._on_han(sent.device.eui):
+            self.han.heard(sent.device.eui)
         spec = self._world.spec
         latency_s = spec.wan_latency + (spec.han_latency if self._on_han(sent.device.eui) else 0.0)
         self._rising.append(sent)
@@ -180,9 +192,14 @@ class CommsHub:
         device = self._devices.get(target)
         if device is None or not device.powered or not self.on or not self._hears(target):
             return False
+        if not self._radio.in_touch(target):
+            return False
         takers = [each for each in device.functions if isinstance(each, Firmware)]
         if takers and device.dut.type in _TOLD_OF:
             self._tell_transfer(target, version, TRANSFERRED, "success")
+        if takers and self._radio.serves(target):
+            self._radio.air.distribute(target, image, version)
+            return True
         for taker in takers:
             taker.receive(image, version)
         return bool(takers)
@@ -197,6 +214,17 @@ class CommsHub:
         values = {"firmware_version": bytes.fromhex(version), "outcome": outcome}
         broker = self.chf.anchors[RemotePartyRole.ACCESS_CONTROL_BROKER]
         self.chf.raise_alert(code, transfer_alert(target, values), to=broker)
+
+    @property
+    def _radio(self) -> SubGhz:
+        """The radio below 1 GHz; that of a single band hub serves nobody."""
+        return self.chf.function(SubGhz)
+
+    def _hear(self) -> None:
+        """Take what devices had to say while they were out of touch."""
+        unheard, self._unheard = self._unheard, []
+        for sent in unheard:
+            self.up(sent)
 
     def _is_on(self) -> bool:
         return self.on
@@ -215,6 +243,11 @@ class CommsHub:
     def _hand_over(self, device: EmulatedDevice, message: bytes) -> None:
         if not device.powered or not self.on or not self._hears(device.eui):
             return
+        if not self._radio.send(device, message):
+            self.han.traffic(device.eui).failures += 1
+            return
+        if self._on_han(device.eui):
+            self.han.heard(device.eui)
         response = device.receive(message)
         if response is not None:
             sent = Sent(device, response)
@@ -235,7 +268,7 @@ class CommsHub:
             "han": self.han.save(),
             "fell": (self._world.schedule.now_s - self._fell_s, self._fell_utc),
             "outage_to_tell": self._outage_event is not None and self._outage_event.pending,
-            "up": [(sent.device.eui, sent.message, sent.alert_code) for sent in (*self._rising, *self._waiting)],
+            "up": [(sent.device.eui, sent.message, sent.alert_code) for sent in self._not_sent()],
             "down": [(device.eui, message) for device, message in self._falling],
         }
 
@@ -254,11 +287,15 @@ class CommsHub:
 
     def carries(self, command: bytes, key: tuple[Eui64, Eui64, int]) -> bool:
         """Whether a command, or the response to it (device, originator, counter), is on its way now."""
-        rising = (Message.parse(sent.message) for sent in (*self._rising, *self._waiting))
+        rising = (Message.parse(sent.message) for sent in self._not_sent())
         return any(each == command for _, each in self._falling) or any(
             each.cra is Cra.RESPONSE and (each.originator, each.recipient, each.originator_counter) == key
             for each in rising
         )
+
+    def _not_sent(self) -> tuple[Sent, ...]:
+        """What devices have said and the DCC has not got yet."""
+        return (*self._rising, *self._waiting, *self._unheard)
 
     def _joined(self, eui: Eui64) -> None:
         self._tell()

@@ -18,19 +18,22 @@ from bench.duis.signatures import certificate_eui, verify
 from bench.errors import CodecError
 from bench.eui import Eui64
 from bench.gbcs import alerts, crypto
+from bench.gbcs.hub_use_cases import Backup
 from bench.gbcs.message import Cra, Framing, Message
 from bench.gbcs.use_cases import Sender
-from bench.parties import DeviceType, User
+from bench.parties import DeviceType, KeyUse, User
 from drivers.emulated.comms_hub import CommsHub
 from drivers.emulated.dcc_delivery import Delivery, Order, date_of
 from drivers.emulated.dcc_inventory import COMMISSIONED, INSTALLED, PENDING, WHITELISTED, Entry, Inventory
 from drivers.emulated.dcc_mail import BrokerKeys, Mail, header
 from drivers.emulated.dcc_parts.base import Part, Service
+from drivers.emulated.dcc_parts.device_logs import DeviceLogs
 from drivers.emulated.dcc_parts.installation import LOG_REQUEST, LOG_RESULT
 from drivers.emulated.dcc_parts.registry import PARTS
+from drivers.emulated.dcc_parts.smets1 import Smets1
 from drivers.emulated.dcc_rules import ALSO_LOCAL, ONLY_LOCAL, Party, default_role, is_signed, refusal
 from drivers.emulated.device import Sent, Surroundings
-from drivers.emulated.transforms.base import Command, NotTransformable, Wanted
+from drivers.emulated.transforms.base import NEVER, Command, NotTransformable, Wanted
 from drivers.emulated.transforms.registry import transform
 
 _P = TypeVar("_P", bound=Part)
@@ -60,6 +63,7 @@ class Dcc:
         inventory: the devices that it knows.
         registered: which User serves a device as "supplier" or "operator", where nothing else is known.
         on_supplier: told that a device has come to a supplier.
+        notified: the User ID that whoever serves a SMETS1 device as "supplier" or "operator" has told the DCC to use.
 
     Attributes:
         world: what all models share.
@@ -81,10 +85,11 @@ class Dcc:
         inventory: Inventory,
         registered: Callable[[Eui64, str], User | None],
         on_supplier: Callable[[Eui64, User], None],
+        notified: Callable[[Eui64, str], User | None] = lambda eui, duty: None,
     ) -> None:
         self.world, self.keys, self.mail, self.inventory = surroundings, keys, mail, inventory
         self.users = {user.eui: user for user in users}
-        self._registered, self.on_supplier = registered, on_supplier
+        self._registered, self.on_supplier, self._notified = registered, on_supplier, notified
         self.delivery = Delivery(self, keys)
         self.parts = tuple(part(self) for part in PARTS)
         self._services: dict[str, Service] = {name: each for part in self.parts for name, each in part.services.items()}
@@ -140,6 +145,7 @@ class Dcc:
             dcc=self.world.dcc,
             find=self.inventory.find,
             serves=self._serves,
+            notified=self._notified_for,
         )
         if code is not None or user is None:
             return self._answer(request, code or "E1")
@@ -165,6 +171,10 @@ class Dcc:
         role = default_role(entry, duty)
         return next((each.eui for each in self.users.values() if each.role == role), None)
 
+    def _notified_for(self, entry: Entry, duty: str) -> Eui64 | None:
+        user = self._notified(entry.eui, duty)
+        return user.eui if user is not None else None
+
     def _serve(self, request: Request, user: User) -> bytes:
         """Answer a request that no device sees."""
         service = self._services.get(request.service_reference_variant)
@@ -172,6 +182,8 @@ class Dcc:
         return self._answer(request, answer) if isinstance(answer, str) else self.mail.sign(answer)
 
     def _take(self, request: Request, user: User) -> bytes:
+        if self._is_smets1(request):
+            return self._answer(request, self.part(Smets1).take(request, user))
         if is_signed(request):
             signed = self._signed_pre_command(request, user)
             return self._answer(request, BAD_SIGNED_PRE_COMMAND) if signed is None else self._carry_out(request, signed)
@@ -187,10 +199,12 @@ class Dcc:
     def _carry_out(self, request: Request, order: Order) -> bytes:
         """Send a command, hand it out for local delivery, or keep it until its date: whatever the request says.
 
-        A device that knows dates gets its command at once; for all others the DCC waits.
+        A device that knows dates gets its command at once, and so does one that is to forget what it has planned; for
+        all others the DCC waits.
         """
         date = date_of(request)
-        kept = None if date is None or order.instructions or date <= self.mail.now else date
+        at_once = date is None or order.instructions or date <= self.mail.now or date >= NEVER
+        kept = None if at_once else date
         if kept is not None and request.command_variant in ALSO_LOCAL:
             return self._answer(request, "E17")
         if kept is not None:
@@ -201,6 +215,22 @@ class Dcc:
             return self._answer(request, "I99")
         payload = self.delivery.hand_out(order)
         return self.mail.sign(duis.LocalCommand(**self.header(request, "I0"), payload=payload))
+
+    def issue(self, request: Request, user: User, schedule: tuple[int, RequestId]) -> None:
+        """Send the request of a schedule to its device.
+
+        Raises:
+            NotTransformable: there is no command for it.
+            CodecError: a parameter does not fit.
+        """
+        if not self._is_smets1(request):
+            self.delivery.send(self.order(request, user, schedule))
+        elif (code := self.part(Smets1).take(request, user, schedule)) != "I99":
+            raise NotTransformable(code)
+
+    def _is_smets1(self, request: Request) -> bool:
+        entry = self.inventory.find(request.request_id.target)
+        return entry is not None and entry.smets1
 
     def _send_kept(self, order: Order) -> None:
         """Send what was kept; what says its own time is made anew, for the time that it is now."""
@@ -224,11 +254,25 @@ class Dcc:
         about = request.params.get("device_id") or request.params.get("other_device_id")
         other = self.inventory.find(about) if about is not None else None
         delivery_s = self.world.spec.device_timeout
-        wanted = Wanted(request, target.type, other.type if other else None, user.role, self.mail.now, delivery_s)
+        wanted = Wanted(
+            request,
+            target.type,
+            other.type if other else None,
+            user.role,
+            self.mail.now,
+            delivery_s,
+            self._certificate(other) if other is not None else None,
+            self.part(DeviceLogs).restorable(request.params),
+        )
         command = transform(wanted)
         known = user.eui in (self._serves(target, "supplier"), self._serves(target, "operator"))
         message = self._message(request, command, known=known)
         return Order(request, command.use_case, message, command.instructions, schedule)
+
+    def _certificate(self, entry: Entry) -> bytes:
+        """The certificate of a device for key agreement, from the SMKI repository."""
+        pair = self.world.identities.device(entry.eui, KeyUse.KEY_AGREEMENT)
+        return pair.certificate.public_bytes(serialization.Encoding.DER)
 
     def _signed_pre_command(self, request: Request, user: User) -> Order | None:
         """The command behind a signed pre-command, if it is what was transformed and the User signed it."""
@@ -291,6 +335,10 @@ class Dcc:
         entry = self.inventory.find(device)
         if entry is not None and entry.status in (PENDING, WHITELISTED):
             entry.status = INSTALLED
+
+    def log_changed(self, hub: Eui64, backup: Backup) -> None:
+        """A hub has handed over its device log, as it is now."""
+        self.part(DeviceLogs).keep(hub, backup)
 
     def power_outage(self, hub: Eui64, start: datetime) -> None:
         """The hub's supply is gone: AD1 to the network operator of every meter around it."""

@@ -23,6 +23,7 @@ from drivers.emulated.dcc_mail import BrokerKeys
 from drivers.emulated.dcc_parts.base import Answered
 from drivers.emulated.device import to_utc_ns
 from drivers.emulated.schedule import Timer
+from drivers.emulated.transforms.base import NEVER
 
 if TYPE_CHECKING:
     from drivers.emulated.dcc import Dcc
@@ -107,6 +108,11 @@ class Delivery:
     def is_pending(self, key: tuple[Eui64, Eui64, int]) -> bool:
         """Whether a command of this device, originator and counter is awaited."""
         return key in self._pending
+
+    def request_behind(self, key: tuple[Eui64, Eui64, int]) -> RequestId:
+        """The RequestID of a command of this device, originator and counter, or just these if nobody awaits it."""
+        pending = self._pending.get(key)
+        return pending.order.request.request_id if pending is not None else RequestId(key[1], key[0], key[2])
 
     def seal(self, message: Message) -> bytes:
         """A command with the tag that its device asks for."""
@@ -313,6 +319,8 @@ class Delivery:
 
     def _await_instructions(self, order: Order) -> None:
         date = order.date
+        if date is not None and date >= NEVER:
+            self._forget_planned(order)
         if not order.instructions or date is None:
             return
         self._forget_instructions(order)
@@ -320,6 +328,12 @@ class Delivery:
         wait_s = max(0.0, late_s) + self._world.spec.device_timeout
         timeout = self._world.schedule.after(wait_s, lambda: self._time_out(order))
         self._instructions[_instructions_of(order)] = _Instructions(order, timeout)
+
+    def _forget_planned(self, order: Order) -> None:
+        """Wait no more for what a cancellation makes a device forget."""
+        for each in [awaited.order for awaited in self._instructions.values()]:
+            if each.message.recipient == order.message.recipient and each.use_case.name == order.use_case.name:
+                self._forget_instructions(each)
 
     def _forget_instructions(self, order: Order) -> None:
         awaited = self._instructions.pop(_instructions_of(order), None)

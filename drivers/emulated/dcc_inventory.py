@@ -20,6 +20,8 @@ WITHDRAWN = "Withdrawn"
 
 HUB_FUNCTIONS = (DeviceType.CHF, DeviceType.GPF)
 
+_SMETS1_VERSION, _SMETS1_REGION = "1.2", "SMETS1"
+
 
 _INDEXED = ("type", "mpxn", "hub")
 
@@ -40,6 +42,8 @@ class Entry:
         supplier: the User that pre-notified it, if that is a supplier.
         commissioned: when it was.
         hub: the Comms Hub on whose HAN it is, or is to be; a CHF's is itself.
+        smets1: it is SMETS1 equipment.
+        dual_band: it is a CHF with a sub-GHz radio.
     """
 
     eui: Eui64
@@ -53,6 +57,8 @@ class Entry:
     supplier: Eui64 | None = None
     commissioned: datetime | None = None
     hub: Eui64 | None = None
+    smets1: bool = False
+    dual_band: bool = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Change it, and where the inventory finds it."""
@@ -79,16 +85,23 @@ class Inventory:
     _found: dict[tuple[str, Any], dict[Eui64, Entry]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, duts: Iterable[tuple[Dut, str]]) -> Inventory:
-        """The inventory of a bench: each device with its status; "unknown" ones are left out."""
+    def of(cls, duts: Iterable[tuple[Dut, str]], *, dual_band: bool = False) -> Inventory:
+        """The inventory of a bench: each device with its status; "unknown" ones are left out.
+
+        Args:
+            duts: the devices under test, each with its SMI status.
+            dual_band: whether their Comms Hub is a dual band one.
+        """
         inventory, duts = cls(), list(duts)
-        hub = next((dut.eui for dut, _ in duts if dut.type is DeviceType.CHF), None)
+        hubs = {dut.smets1: dut.eui for dut, _ in duts if dut.type is DeviceType.CHF}
         for dut, status in duts:
             if dut.mpxn:
                 inventory.metering_points[dut.eui] = dut.mpxn
             if status != "unknown":
                 entry = Entry(dut.eui, dut.type, status, dut.manufacturer, dut.model, dut.firmware, mpxn=dut.mpxn)
-                entry.hub = hub if status != PENDING or dut.type in HUB_FUNCTIONS else None
+                entry.smets1 = dut.smets1
+                entry.dual_band = dual_band and dut.type is DeviceType.CHF and not dut.smets1
+                entry.hub = hubs.get(dut.smets1) if status != PENDING or dut.type in HUB_FUNCTIONS else None
                 inventory.add(entry)
         return inventory
 
@@ -233,6 +246,9 @@ def _shown(entry: Entry) -> InventoryDevice:
     more: dict[str, Any] = {}
     if entry.version:
         more["smets_chts_version"] = entry.version
+    if entry.smets1:
+        more.setdefault("smets_chts_version", _SMETS1_VERSION)
+        more["csp_region"] = _SMETS1_REGION
     if entry.firmware:
         more["device_firmware_version"] = entry.firmware
         more["device_firmware_version_status"] = "Active"

@@ -86,14 +86,14 @@ class Mail:
         document = sign(duis.build_response(response), self._keys.xml.private_key, self._keys.xml.certificate)
         return _spoilt(document) if self.bad_signatures else document
 
-    def respond(self, variant: str, response: duis.ServiceResponse) -> None:
+    def respond(self, variant: str, response: duis.Response) -> None:
         """Send a device's response to a request of a variant, or what takes its place."""
         find = self._world.faults.find
         if not find("response-never", variant):
             late = find("response-late", variant)
             self.post(response, late.delay_s if late else 0.0)
 
-    def respond_to(self, request: Request, response: duis.ServiceResponse) -> None:
+    def respond_to(self, request: Request, response: duis.Response) -> None:
         """Send a device's response to a request, which is written in the version of DUIS that the request has.
 
         A User that is registered with another version by now cannot read that: it gets N999 in its place.
@@ -115,8 +115,18 @@ class Mail:
         body = {**what, "service_user_duis_version": version}
         self.dcc_alert("N999", "DUISVersionMismatch", body, user)
 
-    def dcc_alert(self, code: str, body_name: str, body: Mapping[str, Any], user: User) -> None:
-        """Send a DCC alert to a User; N999 in its place, if the User's version of DUIS has no such alert."""
+    def dcc_alert(
+        self, code: str, body_name: str, body: Mapping[str, Any], user: User, *, raw_body: bytes | None = None
+    ) -> None:
+        """Send a DCC alert to a User; N999 in its place, if the User's version of DUIS has no such alert.
+
+        Args:
+            code: "N24".
+            body_name: the element in its body.
+            body: what it says; nothing where `raw_body` says it.
+            user: whom it is for.
+            raw_body: the body's element in XML, where somebody else has written it.
+        """
         version = self.versions.get(user.eui)
         if version is not None and _number(version) < _FIRST_VERSIONS.get(code, (0, 0)):
             unread = {"dcc_alert_code": code} | {name: body[name] for name in ("device_id",) if name in body}
@@ -136,6 +146,7 @@ class Mail:
             alert_code=_NEIGHBOURS.get(code, "N24") if find("alert-wrong-code", code) else code,
             body_name=body_name,
             body=body,
+            raw_body=raw_body,
         )
         known, fault = (code, user.eui, str(body.get("mpxn"))), find("alert-replay", code)
         if fault and self._world.schedule.age_s >= fault.delay_s:

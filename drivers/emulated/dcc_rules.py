@@ -30,6 +30,8 @@ ONLY_LOCAL = (2, 6)
 """Command Variants of commands that the User alone delivers."""
 ALSO_LOCAL = (2, 3, 6, 7)
 """Command Variants of commands that the User delivers, or may deliver beside the DCC."""
+_SMETS1_COMMAND_VARIANTS = {"2.2": (1, 2, 3)}
+"""Command Variants for SMETS1 devices, which hold no User's signature, where they are not 1 and 4."""
 _METER_SUPPLIER = {DeviceType.ESME: "IS", DeviceType.GSME: "GS"}
 _METER_OPERATOR = {DeviceType.ESME: "ED", DeviceType.GSME: "GT"}
 
@@ -48,6 +50,17 @@ _FOR_ANYBODY = ("6.21", "6.23", "8.7.1", "8.7.2", "8.8.1", "8.8.2", "8.9", "8.11
 """What a User of the right role may send to a meter that somebody else serves: while devices are installed or change
 their supplier it is not yet his."""
 
+_DUAL_BAND = ("6.28", "6.29", "6.30", "6.31", "6.32")
+"""What only a dual band Comms Hub knows."""
+
+_ABOUT = {
+    "8.7.1": ("other_device_id",),
+    "8.7.2": ("other_device_id",),
+    "8.12.1": ("old_chf_id",),
+    "8.12.2": ("old_gpf_id",),
+}
+"""What names the other device, where that has to be in the inventory: one that is left by 8.8 may be gone."""
+
 _DUTY = {"IS": "supplier", "GS": "supplier", "ED": "operator", "GT": "operator"}
 """As what a User of a role must serve a meter; the other roles serve none."""
 
@@ -57,6 +70,13 @@ def eligible_roles() -> Mapping[str, tuple[str, ...]]:
     """The DUIS User Roles that may send each Service Reference Variant."""
     rows = json.loads(resources.files("drivers.emulated").joinpath("eligibility.json").read_text("utf-8"))["roles"]
     return {variant: tuple(roles) for variant, roles in rows.items()}
+
+
+@cache
+def smets1_variants() -> frozenset[str]:
+    """The Service Reference Variants that there are for SMETS1 devices."""
+    rows = json.loads(resources.files("drivers.emulated").joinpath("eligibility.json").read_text("utf-8"))
+    return frozenset(rows["smets1"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +96,7 @@ def refusal(
     dcc: Eui64,
     find: Callable[[Eui64], Entry | None],
     serves: Callable[[Entry, str], Eui64 | None],
+    notified: Callable[[Entry, str], Eui64 | None] = lambda entry, duty: None,
 ) -> str | None:
     """The response code with which the DCC refuses a request, or None.
 
@@ -86,6 +107,7 @@ def refusal(
         dcc: the Access Control Broker.
         find: looks a device up in the inventory.
         serves: the User that serves a device as "supplier" or "operator".
+        notified: the User ID that whoever serves a SMETS1 device as that has told the DCC to use for it; None: any.
     """
     known = all_service_requests().get(request.service_reference_variant)
     roles = eligible_roles().get(request.service_reference_variant, ())
@@ -104,7 +126,12 @@ def refusal(
     entry = find(request.request_id.target)
     if entry is None:
         return "E19"
+    if entry.smets1:
+        return _smets1_refusal(request, known, entry, party, serves, notified)
     if known.device_types and entry.type not in known.device_types:
+        return "E11"
+    if request.service_reference_variant in _DUAL_BAND and not entry.dual_band:
+        # No source says how a single band hub is refused; it is a device that does not go with the request.
         return "E11"
     if request.command_variant in ALSO_LOCAL and party.role not in SUPPLIERS and entry.status != COMMISSIONED:
         return "E17"
@@ -132,6 +159,36 @@ def _inventory_refusal(
     entry = find(device)
     if entry is None:
         return "E19"
+    if entry.smets1 and request.service_reference_variant not in smets1_variants():
+        return "E60"
+    return _entry_refusal(request, entry, party, serves)
+
+
+def _smets1_refusal(
+    request: Request,
+    known: ServiceRequest,
+    entry: Entry,
+    party: Party,
+    serves: Callable[[Entry, str], Eui64 | None],
+    notified: Callable[[Entry, str], Eui64 | None],
+) -> str | None:
+    """What is checked of a request to a SMETS1 device.
+
+    That E64 is about every request of a supplier or network operator, and E60 and E63 come before E11, is inferred.
+    """
+    variant, duty = request.service_reference_variant, _DUTY.get(party.role)
+    if variant not in smets1_variants():
+        return "E60"
+    if request.command_variant not in _SMETS1_COMMAND_VARIANTS.get(variant, (1, 4)):
+        return "E63"
+    if known.device_types and entry.type not in known.device_types:
+        return "E11"
+    wanted = notified(entry, duty) if duty and variant not in _FOR_ANYBODY else None
+    if wanted is not None and duty is not None and party.eui != wanted:
+        return "E64" if party.eui == serves(entry, duty) else "E4"
+    if wanted is not None:
+        # Another ID of the same party: the device is its own.
+        return _entry_refusal(request, entry, party, lambda _entry, _duty: party.eui)
     return _entry_refusal(request, entry, party, serves)
 
 
@@ -149,7 +206,7 @@ def _entry_refusal(
 
 
 def _about_refusal(request: Request, find: Callable[[Eui64], Entry | None]) -> str | None:
-    """8.11 and 8.7.2 are about a second device."""
+    """8.7, 8.8, 8.11 and 8.12 are about a second device."""
     params: Mapping[str, Any] = request.params
     if request.service_reference_variant == "8.11":
         entry = find(params["device_id"])
@@ -157,9 +214,8 @@ def _about_refusal(request: Request, find: Callable[[Eui64], Entry | None]) -> s
             return "E19"
         adds = params["request_type"] == "Add"
         return "E5" if adds and entry.status not in (PENDING, WHITELISTED, INSTALLED) else None
-    if request.service_reference_variant == "8.7.2":
-        return None if find(params["other_device_id"]) else "E19"
-    return None
+    about = [params[name] for name in _ABOUT.get(request.service_reference_variant, ()) if name in params]
+    return None if all(find(device) for device in about) else "E19"
 
 
 def default_role(entry: Entry, duty: str) -> str | None:

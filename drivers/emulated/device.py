@@ -18,7 +18,7 @@ from bench.gbcs.catalogue import Encoding
 from bench.gbcs.message import Framing, Message
 from bench.gbcs.use_cases import UseCase
 from bench.parties import DeviceType, Dut, KeyUse
-from drivers.emulated.commands import Action, Refused, Values, respond
+from drivers.emulated.commands import Action, Values, respond
 from drivers.emulated.faults import STORM, Faults, canonical_code
 from drivers.emulated.identities import Identities, RemotePartyRole
 from drivers.emulated.schedule import Schedule
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from drivers.emulated.functions.base import Function
 
 _F = TypeVar("_F", bound="Function")
-_NO_ANSWER = 13
-"""Join result: no answer to the key establishment."""
-
 _FIRST_FIRMWARE = "00000001"
 """Version of a device whose DUT file names none."""
 
@@ -240,15 +237,9 @@ class EmulatedDevice(ABC):
         """What a response says beside "no", where its use case needs that."""
         return next((said for each in self.functions if (said := each.refusal(use_case, params))), {})
 
-    def join_with(self, params: Values) -> Values:
-        """Trust another device of the HAN from now on (8.7.2).
-
-        Raises:
-            Refused: there is no such device.
-        """
-        if params["other_device"] not in [each.eui for each in self.neighbours]:
-            raise Refused("there is no such device on the HAN", {"join_result": _NO_ANSWER})
-        return {}
+    def neighbour(self, eui: Eui64) -> EmulatedDevice | None:
+        """The other device of this EUI-64, if there is one in the world."""
+        return next((each for each in self.neighbours if each.eui == eui), None)
 
     def next_awake_s(self, from_s: float) -> float:
         """The next moment, not before `from_s`, at which it takes messages; at once unless it sleeps."""

@@ -44,7 +44,7 @@ def canonical_code(text: str) -> str:
 def _signed_code(text: str) -> str:
     code = canonical_code(text)
     entry = catalogue.alert_entry(int(code, 16)) if code.startswith("0x") else None
-    if entry is not None and entry.critical is False:
+    if entry is not None and entry.critical is False and entry.in_gbcs:
         raise ValueError(f"{code} is not critical, so that it has no signature: alert-bad-mac:{code}")
     return code
 
@@ -52,7 +52,7 @@ def _signed_code(text: str) -> str:
 def _maced_code(text: str) -> str:
     code = canonical_code(text)
     entry = catalogue.alert_entry(int(code, 16)) if code.startswith("0x") else None
-    if entry is None or entry.critical is not False:
+    if entry is None or entry.critical is not False or not entry.in_gbcs:
         raise ValueError(f"{code} has a signature and no MAC: alert-bad-signature:{code}")
     return code
 
@@ -160,6 +160,17 @@ _KINDS: Mapping[str, FaultKind] = {
     "hub-boot-slow": FaultKind("the Comms Hub takes DELAY (default 30 min) longer to boot", delay_s=1800.0),
     "join-not-on-air": FaultKind("devices join, but the sniffer sees no frame of it"),
     "join-never": FaultKind("no device joins the HAN"),
+    "hub-log-lost": FaultKind(
+        "the Comms Hub forgets its device log DELAY (default 60 s) after the start, as a new one in its place would",
+        delay_s=60.0,
+    ),
+    "sub-ghz-interference": FaultKind(
+        "another transmitter drowns the sub-GHz channel in use from DELAY (default 60 s) after the start on",
+        delay_s=60.0,
+    ),
+    "sub-ghz-unreachable": FaultKind(
+        "no sub-GHz device is within range of the hub from DELAY (default 60 s) after the start on", delay_s=60.0
+    ),
     "voltage-blip": FaultKind(
         "every voltage that is set returns to what it was after DELAY (default 5 s), before a period's mean can cross",
         delay_s=5.0,

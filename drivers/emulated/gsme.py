@@ -42,7 +42,6 @@ class Gsme(Meter):
             },
             "GCS28": self.set_clock,
             "GCS41": self._set_mprn,
-            "CS03B": self.join_with,
         }
 
     def save(self) -> dict[str, Any]:

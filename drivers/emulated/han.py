@@ -5,12 +5,14 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from bench.eui import Eui64
+from bench.gbcs.hub_use_cases import HashedKey
 from bench.zigbee.join_sequence import CAPABILITY_MAINS, CAPABILITY_SLEEPY, HanNetwork, TimedFrame, join_sequence
-from bench.zigbee.security import link_key_from_install_code
-from drivers.emulated.device import EmulatedDevice, Surroundings
+from bench.zigbee.security import aes_mmo, link_key_from_install_code
+from drivers.emulated.device import EmulatedDevice, Surroundings, from_utc_ns
 from drivers.emulated.schedule import Timer, next_turn
 
 _COUNTERS_PER_JOIN = 16
@@ -26,10 +28,27 @@ class LogEntry:
     Attributes:
         link_key: from the install code that the entry was made with.
         until_s: loop time until which the device may join.
+        restored: it came from a log that was restored.
     """
 
     link_key: bytes = field(repr=False)
     until_s: float = 0.0
+    restored: bool = False
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What was heard of a device.
+
+    Attributes:
+        successes: messages that it got or sent.
+        failures: messages that it did not get.
+        last_heard: UTC; None if it never was.
+    """
+
+    successes: int = 0
+    failures: int = 0
+    last_heard: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +73,13 @@ class Han:
         hub_on: whether the hub's radio works.
         on_air: overhears every frame of a join.
         on_joined: told of a new member, before the member itself.
+
+    Attributes:
+        network: identifiers and key of the network.
+        extended_pan_id: of the network, 8 bytes; that of the old one, once its log was restored.
+        admits: whether there is room for a device.
+        overheard: whether a sniffer of the 2.4 GHz band sees what a device sends.
+        on_log: told whenever the device log has changed.
     """
 
     def __init__(
@@ -72,7 +98,12 @@ class Han:
         self._stations: dict[Eui64, _Station] = {}
         self._log: dict[Eui64, LogEntry] = {}
         self._members: dict[Eui64, None] = {}
+        self._traffic: dict[Eui64, Traffic] = {}
         self._counter = 1
+        self.extended_pan_id = coordinator.raw
+        self.admits: Callable[[Eui64], bool] = lambda eui: True
+        self.overheard: Callable[[Eui64], bool] = lambda eui: True
+        self.on_log: Callable[[], None] = lambda: None
 
     def attach(self, device: EmulatedDevice, *, sleepy: bool, on_joined: Callable[[], None]) -> None:
         """Bring a device within reach of the radio."""
@@ -88,13 +119,27 @@ class Han:
     def save(self) -> dict[str, Any]:
         """Device log and members, for another life of the world; ends of join windows as seconds to come."""
         now_s = self._world.schedule.now_s
-        log = {eui: (entry.link_key, entry.until_s - now_s) for eui, entry in self._log.items()}
-        return {"log": log, "members": list(self._members), "counter": self._counter}
+        log = {eui: (entry.link_key, entry.until_s - now_s, entry.restored) for eui, entry in self._log.items()}
+        return {
+            "log": log,
+            "members": list(self._members),
+            "counter": self._counter,
+            "extended_pan_id": self.extended_pan_id,
+            "traffic": self._traffic,
+            "link_keys": {eui: station.link_key for eui, station in self._stations.items()},
+        }
 
     def load(self, saved: Mapping[str, Any], away_s: float) -> None:
         """Go on with the log and the members of an earlier life that ended `away_s` seconds ago."""
         now_s = self._world.schedule.now_s
-        self._log = {eui: LogEntry(key, now_s + left_s - away_s) for eui, (key, left_s) in saved["log"].items()}
+        self._log = {
+            eui: LogEntry(key, now_s + left_s - away_s, restored)
+            for eui, (key, left_s, restored) in saved["log"].items()
+        }
+        self.extended_pan_id, self._traffic = saved["extended_pan_id"], dict(saved["traffic"])
+        for eui, link_key in saved["link_keys"].items():
+            if eui in self._stations:
+                self._stations[eui].link_key = link_key
         self._members = dict.fromkeys(saved["members"])
         self._counter = saved["counter"] + _COUNTERS_PER_JOIN
         self.look_all()
@@ -103,6 +148,43 @@ class Han:
     def log(self) -> list[Eui64]:
         """Who is in the device log, in the order of addition."""
         return list(self._log)
+
+    def traffic(self, eui: Eui64) -> Traffic:
+        """What was heard of a device so far."""
+        return self._traffic.setdefault(eui, Traffic())
+
+    def heard(self, eui: Eui64) -> None:
+        """Take note that a message to or from a device has arrived."""
+        traffic = self.traffic(eui)
+        traffic.successes += 1
+        traffic.last_heard = from_utc_ns(self._world.clock.now().utc_ns)
+
+    def is_restored(self, eui: Eui64) -> bool:
+        """Whether a device is in the log because that was restored."""
+        return eui in self._log and self._log[eui].restored
+
+    @property
+    def hashed_keys(self) -> tuple[HashedKey, ...]:
+        """The devices of the log, each with the hash of its link key."""
+        return tuple(HashedKey(eui, aes_mmo(entry.link_key)) for eui, entry in self._log.items())
+
+    def restore(self, extended_pan_id: bytes, keys: tuple[HashedKey, ...]) -> None:
+        """Take over the log of another hub: its devices come back, without a join window, with hashed keys."""
+        self.extended_pan_id = extended_pan_id
+        self._log = {each.device: LogEntry(each.key, restored=True) for each in keys}
+        self._members = {}
+        for each in keys:
+            station = self._stations.get(each.device)
+            if station is None or station.link_key is None or not self._in_touch(station):
+                continue
+            if hmac.compare_digest(aes_mmo(station.link_key), each.key):
+                station.link_key = each.key
+                self._members[each.device] = None
+        self.on_log()
+
+    def forget(self) -> None:
+        """Lose the log and every member, as a hub would be that somebody has put in the place of this one."""
+        self._log, self._members = {}, {}
 
     def is_member(self, eui: Eui64) -> bool:
         """Whether a device is on the network."""
@@ -122,12 +204,15 @@ class Han:
         """
         until_s = self._world.schedule.now_s + window_s
         self._log[eui] = LogEntry(link_key_from_install_code(install_code.hex()), until_s)
+        self.on_log()
         self.look(eui)
 
     def remove(self, eui: Eui64) -> bool:
         """Take a device out of the log and off the network; False if it was not in the log."""
         self._members.pop(eui, None)
-        return self._log.pop(eui, None) is not None
+        known = self._log.pop(eui, None) is not None
+        self.on_log()
+        return known
 
     def look_all(self) -> None:
         """The radio has come back: whoever is no member looks for it."""
@@ -163,6 +248,9 @@ class Han:
         station.timer = None
         if not self._may_join(station):
             return
+        if not self.admits(station.device.eui):
+            self.look(station.device.eui)
+            return
         entry = self._log[station.device.eui]
         known = station.link_key is not None and hmac.compare_digest(station.link_key, entry.link_key)
         frames = join_sequence(
@@ -194,6 +282,7 @@ class Han:
             self.look(station.device.eui)
 
     def _emit(self, station: _Station, frame: TimedFrame, rest: list[TimedFrame], known: bool) -> None:
-        if self._in_touch(station) and not self._world.faults.find("join-not-on-air"):
+        on_air = self.overheard(station.device.eui) and not self._world.faults.find("join-not-on-air")
+        if self._in_touch(station) and on_air:
             self._on_air(frame.psdu)
         self._play(station, rest, known)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 from bench.gbcs.catalogue import Encoding
 from bench.parties import Dut
-from drivers.emulated.commands import Values
 from drivers.emulated.device import Anchor, EmulatedDevice, Surroundings
 from drivers.emulated.identities import RemotePartyRole
 from drivers.emulated.supply import SupplyNode
@@ -38,12 +37,8 @@ class HanDevice(EmulatedDevice):
         super().__init__(surroundings, dut, Encoding.GBZ, anchors)
         self._node = node
         self.on_han: Callable[[], bool] = lambda: False
-        self.actions |= {"CS03A1": self._join, "CS03A2": self._join, "CS03C": self._join}
 
     @property
     def powered(self) -> bool:
         """Whether it has supply."""
         return self._node.volts >= self.world.spec.brown_out
-
-    def _join(self, params: Values) -> Values:
-        return self.join_with(params)

@@ -45,6 +45,9 @@ class Chf(HubFunction):
         hub_on: whether the hub has booted.
         han: its network.
         on_window: told for how many seconds the join window is open now; 0 closes it.
+
+    Attributes:
+        han: its network.
     """
 
     def __init__(
@@ -57,13 +60,13 @@ class Chf(HubFunction):
         on_window: Callable[[float], None],
     ) -> None:
         super().__init__(surroundings, dut, Encoding.DLMS, anchors, hub_on)
-        self._han, self._on_window = han, on_window
+        self.han, self._on_window = han, on_window
         self.actions |= {"CCS01": self._add, "CCS02": self._remove}
 
     def _add(self, params: Values) -> Values:
         window_s = float(params["join_time_period_s"])
         try:
-            self._han.add(params["device"], params["install_code"], window_s)
+            self.han.add(params["device"], params["install_code"], window_s)
         except BenchError as error:
             raise Refused(error.what) from None
         self._on_window(window_s)
@@ -72,7 +75,7 @@ class Chf(HubFunction):
         return {}
 
     def _remove(self, params: Values) -> Values:
-        if not self._han.remove(params["device"]):
+        if not self.han.remove(params["device"]):
             raise Refused("the device is not in the device log")
         self._on_window(0.0)
         self.happens(_DEVICE_LOG_CHANGED)
@@ -90,4 +93,3 @@ class Gpf(HubFunction):
         hub_on: Callable[[], bool],
     ) -> None:
         super().__init__(surroundings, dut, Encoding.GBZ, anchors, hub_on)
-        self.actions |= {"CS03B": self.join_with}

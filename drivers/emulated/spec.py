@@ -60,6 +60,40 @@ class ThrottleSpec(DriverConfig):
     window: SecondsField = Field(default=300.0, gt=0)
 
 
+class DualBandSpec(DriverConfig):
+    """A Comms Hub with a second radio below 1 GHz, and what is reached by it. The figures are plausible ones.
+
+    Attributes:
+        devices: the devices under test that are reached by it, by their names.
+        capacity: so many devices have room on it.
+        bit_rate: bits per second on the air.
+        overhead: how many bits are sent for each bit of a message.
+        scan: how long the hub listens to all its channels.
+    """
+
+    devices: tuple[str, ...]
+    capacity: int = Field(default=4, ge=0)
+    bit_rate: int = Field(default=100_000, gt=0)
+    overhead: float = Field(default=1.5, ge=1)
+    scan: SecondsField = Field(default=60.0, gt=0)
+
+
+class PriceSpec(DriverConfig):
+    """What energy costs where no tariff was set, in thousandths of pence.
+
+    Attributes:
+        electricity: of a kWh.
+        gas: of a kWh.
+        electricity_standing: the standing charge of a day.
+        gas_standing: likewise.
+    """
+
+    electricity: int = Field(default=25_000, ge=0)
+    gas: int = Field(default=6_000, ge=0)
+    electricity_standing: int = Field(default=50_000, ge=0)
+    gas_standing: int = Field(default=30_000, ge=0)
+
+
 class WorldSpec(DriverConfig):
     """Physics and timing of the emulated world. No source fixes these values: they are plausible, and can be set.
 
@@ -84,6 +118,8 @@ class WorldSpec(DriverConfig):
         retry: how often the DCC tries to deliver a message that nobody takes.
         retry_for: how long it tries.
         throttle: what it does about storms of alerts.
+        dual_band: the hub's second radio; without it the hub is a single band one.
+        prices: what energy costs where no tariff was set.
     """
 
     nominal: VoltsField = 230.0
@@ -105,6 +141,8 @@ class WorldSpec(DriverConfig):
     retry: SecondsField = 2.0
     retry_for: SecondsField = 120.0
     throttle: ThrottleSpec = ThrottleSpec()
+    dual_band: DualBandSpec | None = None
+    prices: PriceSpec = PriceSpec()
 
     @model_validator(mode="after")
     def _outage_event_is_late_enough(self) -> WorldSpec:
@@ -151,10 +189,15 @@ class Registration(DriverConfig):
     Attributes:
         supplier: gets the supplier's alerts.
         network_operator: gets the network operator's alerts; ED for electricity, GT for gas.
+        notified_supplier: of a SMETS1 device, the User that the supplier has told the DCC to be asked by, another
+            User ID of the same party; any other of its is refused with E64.
+        notified_network_operator: the same of the network operator.
     """
 
     supplier: str | None = None
     network_operator: str | None = None
+    notified_supplier: str | None = None
+    notified_network_operator: str | None = None
 
 
 class EmulationSpec(DriverConfig):
@@ -163,6 +206,7 @@ class EmulationSpec(DriverConfig):
     Attributes:
         seed: everything random or secret in the world comes from it.
         dcc: the EUI-64 of the DCC's Access Control Broker; the same as the rig's own `dcc`.
+        s1sp: the EUI-64 of the SMETS1 Service Provider.
         world: physics and timing.
         wires: how each device of the rig is reached; a device that is not listed has no emulator.
         inventory: what the DCC knows of each device under test at the start; Commissioned unless listed.
@@ -176,6 +220,7 @@ class EmulationSpec(DriverConfig):
 
     seed: int = Field(default=1, ge=-(1 << 63), lt=1 << 63)
     dcc: EuiField = Eui64.parse("90-B3-D5-1F-30-00-00-02")
+    s1sp: EuiField = Eui64.parse("90-B3-D5-1F-30-00-00-11")
     world: WorldSpec = WorldSpec()
     wires: Mapping[str, WireSpec] = Field(default_factory=dict)
     inventory: Mapping[str, Status] = Field(default_factory=dict)

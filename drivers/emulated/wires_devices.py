@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from drivers.emulated.broker import Broker
 from drivers.emulated.commands import Refused
@@ -13,12 +13,16 @@ from drivers.emulated.console_wire import ConsoleWire
 from drivers.emulated.esme import Esme
 from drivers.emulated.faults import Fault
 from drivers.emulated.functions.load_control import LoadControl
+from drivers.emulated.functions.payment import ElectricityPayment
+from drivers.emulated.functions.tariff import Tariff
 from drivers.emulated.hub_wire import HubMonitor, HubPanel
 from drivers.emulated.sniffer_wire import Dialect, SnifferWire
 from drivers.emulated.wires import Place, Wire
 
 _BROKER_AWAY_S = 5.0
 _FOR_EVER = 1 << 40
+_POUND = 100_000
+_T = TypeVar("_T")
 
 
 class HubWire(Wire):
@@ -60,7 +64,8 @@ class MeterConsole(Wire):
     """The ESME's service console.
 
     Unless the rig file describes other commands, the driver is told these: `status`, `time`, `reboot`, `switches`
-    (which auxiliary loads are on) and `boost` (the boost button).
+    (which auxiliary loads are on), `boost` (the boost button), `tariff` (the price now, and what counts), and what a
+    consumer does about his credit: `credit`, `topup`, `emergency` and `enable`, which closes an armed supply.
     """
 
     faults = ("console-unplugged",)
@@ -75,6 +80,23 @@ class MeterConsole(Wire):
         "reboot": {"send": "reboot", "reply": ["rebooting"]},
         "switches": {"send": "switches", "reply": [r"closed (?P<closed>[1-5 ]+|none)"]},
         "boost": {"send": "boost {minutes}", "arguments": {"minutes": "[0-9]+"}, "reply": [r"boost \d+ min"]},
+        "credit": {
+            "send": "credit",
+            "reply": [
+                "mode (?P<mode>credit|prepayment)",
+                r"balance (?P<balance>-?[0-9.]+) GBP",
+                r"emergency (?P<emergency>[0-9.]+) GBP",
+                r"debt (?P<debt>[0-9.]+) GBP",
+            ],
+        },
+        "topup": {
+            "send": "topup {utrn}",
+            "arguments": {"utrn": "[0-9]{20}"},
+            "reply": [r"added (?P<added>[0-9.]+) GBP"],
+        },
+        "emergency": {"send": "emergency", "reply": ["emergency credit activated"]},
+        "enable": {"send": "enable", "reply": ["supply enabled"]},
+        "tariff": {"send": "tariff", "reply": [r"price (?P<price>[0-9.-]+) per kWh", r"counts (?P<counts>[a-z0-9_]+)"]},
     }
 
     def __init__(self, place: Place) -> None:
@@ -87,6 +109,11 @@ class MeterConsole(Wire):
                 "reboot": self._reboot,
                 "switches": self._switches,
                 "boost": self._boost,
+                "credit": self._credit,
+                "topup": self._top_up,
+                "emergency": self._emergency,
+                "enable": self._enable,
+                "tariff": self._tariff,
             },
             place.world.schedule.random(f"line of {place.name}"),
             prompt=self._PROMPT,
@@ -132,6 +159,37 @@ class MeterConsole(Wire):
         except Refused as refused:
             raise ValueError(str(refused)) from None
         return [f"boost {int(minutes)} min"]
+
+    def _credit(self, _words: Sequence[str]) -> Sequence[str]:
+        payment = self._esme().function(ElectricityPayment)
+        money = payment.money()
+        mode = "prepayment" if payment.account.prepayment else "credit"
+        debts = (money.accumulated_debt, money.payment_debt, *money.time_debts)
+        amounts = {"balance": money.balance, "emergency": money.emergency_credit, "debt": sum(debts)}
+        return [f"mode {mode}", *(f"{name} {amount / _POUND:.2f} GBP" for name, amount in amounts.items())]
+
+    def _top_up(self, words: Sequence[str]) -> Sequence[str]:
+        if len(words) != 1:
+            raise ValueError("topup UTRN, its 20 digits without blanks")
+        return [f"added {self._pay(lambda payment: payment.enter(words[0])) / _POUND:.2f} GBP"]
+
+    def _emergency(self, _words: Sequence[str]) -> Sequence[str]:
+        self._pay(ElectricityPayment.activate_emergency_credit)
+        return ["emergency credit activated"]
+
+    def _enable(self, _words: Sequence[str]) -> Sequence[str]:
+        self._pay(ElectricityPayment.close)
+        return ["supply enabled"]
+
+    def _pay(self, act: Callable[[ElectricityPayment], _T]) -> _T:
+        try:
+            return act(self._esme().function(ElectricityPayment))
+        except Refused as refused:
+            raise ValueError(str(refused)) from None
+
+    def _tariff(self, _words: Sequence[str]) -> Sequence[str]:
+        tariff = self._esme().function(Tariff)
+        return [f"price {tariff.price_now():f} per kWh", f"counts {tariff.counts}"]
 
     def _esme(self) -> Esme:
         if not self.place.world.esme.powered:

@@ -24,12 +24,16 @@ from drivers.emulated.device import Anchor, EmulatedDevice, Surroundings, anchor
 from drivers.emulated.esme import Esme
 from drivers.emulated.faults import Fault, Faults
 from drivers.emulated.functions.activations import Activations
+from drivers.emulated.functions.hub import DeviceLog
+from drivers.emulated.functions.joins import join_commissioned
 from drivers.emulated.functions.load_control import LoadControl
 from drivers.emulated.functions.registry import equip
 from drivers.emulated.gsme import Gsme
 from drivers.emulated.han_devices import HanDevice
 from drivers.emulated.identities import USER_ROLES, Identities, RemotePartyRole
 from drivers.emulated.schedule import Schedule, Timer
+from drivers.emulated.smets1 import OVER_VOLTAGE, UNDER_VOLTAGE
+from drivers.emulated.smets1_setup import provider_keys, set_up
 from drivers.emulated.spec import EmulationSpec
 from drivers.emulated.supply import Gate, SupplyNode
 
@@ -43,9 +47,11 @@ _ROLE_OF = {
 }
 """DUIS User Roles of those who serve a device, unless the emulation's `registered` names others."""
 
+_SMETS1_VOLTAGE = tuple(f"0x{code:04X}" for code in (OVER_VOLTAGE, UNDER_VOLTAGE))
+
 _STIMULI = {
     "restored": ("0x8F35", "0x8F36"),
-    "voltage": ("0x8002", "0x8006", "0x8085", "0x8089"),
+    "voltage": ("0x8002", "0x8006", "0x8085", "0x8089", *_SMETS1_VOLTAGE),
     "armed": ("0x8F32",),
     "disabled": ("0x8F32",),
     "joining": ("0x8183", "N24", "N25"),
@@ -129,9 +135,13 @@ class World:
             device.neighbours = tuple(each for each in self.devices if each is not device)
             device.strangers = tuple(self._anchor(user) for user in self.users.values())
             equip(device)
+        if self.smets1 is not None:
+            self.smets1.equip(tuple(self._anchor(user) for user in self.users.values()))
+        self.hub.chf.function(DeviceLog).on_change = partial(self.dcc.log_changed, self.hub.chf.eui)
+        join_commissioned(each for each in self.devices if self._status(each.dut) == COMMISSIONED)
         if saved is not None:
             self._load(saved)
-        for function in (each for device in self.devices for each in device.functions):
+        for function in (each for device in self._every_device for each in device.functions):
             function.start()
         for part in self.dcc.parts:
             part.start()
@@ -164,23 +174,26 @@ class World:
                 "source_v": self.source_node.trajectory.target_v,
                 "relay_closed": self.relay is None or self.relay.closed,
             },
-            "devices": {device.dut.name: device.save() for device in self.devices},
+            "devices": {device.dut.name: device.save() for device in self._every_device},
             "functions": {
                 device.dut.name: {type(each).__name__: each.save() for each in device.functions if each.remembers}
-                for device in self.devices
+                for device in self._every_device
             },
             "hub": self.hub.save(),
+            "smets1": self.smets1.save() if self.smets1 is not None else [],
             "dcc": self.dcc.save(),
         }
 
     def _load(self, saved: Mapping[str, Any]) -> None:
         away_s = max(0.0, (self.clock.now().utc_ns - to_utc_ns(saved["saved"])) / 1e9)
-        for device in self.devices:
+        for device in self._every_device:
             device.restore(saved["devices"][device.dut.name], away_s)
             functions = saved["functions"][device.dut.name]
             for function in device.functions:
                 function.load(functions.get(type(function).__name__, {}))
         self.hub.load(saved["hub"], away_s)
+        if self.smets1 is not None:
+            self.smets1.load(saved["smets1"])
         self.dcc.load(saved["dcc"], away_s)
 
     def overhear(self, listener: Callable[[bytes], None]) -> None:
@@ -205,6 +218,7 @@ class World:
         for key, names, known in (
             ("inventory", self.spec.inventory, self._duts),
             ("registered", self.spec.registered, self._duts),
+            ("world.dual_band.devices", getattr(self.spec.world.dual_band, "devices", ()), self._duts),
         ):
             for name in names:
                 if name not in known:
@@ -214,7 +228,7 @@ class World:
                         next_step=f"The DUT file has {', '.join(known)}",
                     )
         serving = {
-            f"registered.{name}": (each.supplier, each.network_operator) for name, each in self.spec.registered.items()
+            f"registered.{name}": tuple(each.model_dump().values()) for name, each in self.spec.registered.items()
         }
         for key, users in (serving | {"duis_versions": tuple(self.spec.duis_versions)}).items():
             for user in users:
@@ -269,6 +283,8 @@ class World:
             self.hub.attach(self.gsme, sleepy=True, on_joined=self.gsme.joined)
         if self.hub.gpf is not None and gpf is not None and self._status(gpf) == COMMISSIONED:
             self.hub.gpf.anchors |= self._anchors(gpf)
+        duts = tuple(self._duts.values())
+        self.smets1 = set_up(self.surroundings, duts, self._anchors, self.line_node, self.dcc, self.spec.s1sp)
         self.han_devices = tuple(
             self._han_device(dut) for dut in self._of_type(DeviceType.PPMID) + self._of_type(DeviceType.HCALCS)
         )
@@ -298,19 +314,27 @@ class World:
             tuple(self.users.values()),
             keys,
             self.mail,
-            Inventory.of((dut, self._status(dut)) for dut in self._duts.values()),
+            Inventory.of(
+                ((dut, self._status(dut)) for dut in self._duts.values()),
+                dual_band=self.spec.world.dual_band is not None,
+            ),
             self._registered,
             self._change_supplier,
+            self._notified,
         )
 
     @property
     def devices(self) -> tuple[EmulatedDevice, ...]:
-        """Every emulated device, the Comms Hub's first."""
+        """Every emulated device that speaks GBCS, the Comms Hub's first."""
         found = (self.hub.chf, self.hub.gpf, self.esme, self.gsme, *self.han_devices)
         return tuple(each for each in found if each is not None)
 
+    @property
+    def _every_device(self) -> tuple[EmulatedDevice, ...]:
+        return self.devices + (self.smets1.devices if self.smets1 is not None else ())
+
     def _of_type(self, kind: DeviceType) -> list[Dut]:
-        return [dut for dut in self._duts.values() if dut.type is kind]
+        return [dut for dut in self._duts.values() if dut.type is kind and not dut.smets1]
 
     def _status(self, dut: Dut) -> str:
         return self.spec.inventory.get(dut.name, COMMISSIONED)
@@ -342,8 +366,17 @@ class World:
         role = RemotePartyRole.SUPPLIER if duty == "supplier" else RemotePartyRole.NETWORK_OPERATOR
         return self._user_serving(dut, role) if dut is not None else None
 
+    def _notified(self, eui: Eui64, duty: str) -> User | None:
+        dut = self.parties.dut_by_eui(eui)
+        registration = self.spec.registered.get(dut.name) if dut is not None else None
+        if registration is None:
+            return None
+        supplies = duty == "supplier"
+        name = registration.notified_supplier if supplies else registration.notified_network_operator
+        return self.users[name] if name is not None else None
+
     def _change_supplier(self, eui: Eui64, user: User) -> None:
-        for device in self.devices:
+        for device in self._every_device:
             if device.eui == eui:
                 device.anchors[RemotePartyRole.SUPPLIER] = self._anchor(user)
 
@@ -353,9 +386,12 @@ class World:
         for use in (KeyUse.DIGITAL_SIGNATURE, KeyUse.KEY_AGREEMENT):
             trusted.add(dcc, use, identities.organisation(dcc, use, broker).certificate)
             for dut in self._duts.values():
-                trusted.add(dut.eui, use, identities.device(dut.eui, use).certificate)
+                if not dut.smets1:
+                    trusted.add(dut.eui, use, identities.device(dut.eui, use).certificate)
         xml = identities.organisation(dcc, KeyUse.XML_SIGN, RemotePartyRole.DCC_XML_SIGN)
         trusted.add(dcc, KeyUse.XML_SIGN, xml.certificate)
+        if any(dut.smets1 for dut in self._duts.values()):
+            trusted.add(self.spec.s1sp, KeyUse.XML_SIGN, provider_keys(identities, self.spec.s1sp).certificate)
         for user in self.users.values():
             for use, pair in zip(KeyUse, (user.signing, user.agreement, user.xml), strict=True):
                 trusted.add(user.eui, use, pair.certificate)
@@ -406,6 +442,10 @@ class World:
     def _utter(self, code: str) -> None:
         if not code.startswith("0x"):
             self.dcc.raise_alert(code)
+            return
+        if code in _SMETS1_VOLTAGE:
+            if self.smets1 is not None and self.smets1.esme is not None:
+                self.smets1.esme.say(int(code, 16))
             return
         self.esme.raise_alert(int(code, 16), self._specific(code))
 

@@ -53,6 +53,9 @@ def _print(where: dict[str, str], results: list[Result]) -> None:
     for result in results:
         unit = f" {result.unit}" if result.unit else ""
         target = "" if result.target is None else f"<= {result.target:g}{unit}"
+        if not result.samples:
+            print(f"{result.what:{width}}  {target:>10}  {'-':>10}  {'':>19}   0  ({result.note})")
+            continue
         spread = f"{_short(min(result.samples))}-{_short(max(result.samples))}"
         over = "" if result.met else "  OVER"
         note = f"  ({result.note})" if result.note else ""

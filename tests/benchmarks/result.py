@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
@@ -22,7 +23,7 @@ class Result:
     Attributes:
         what: what was measured.
         unit: of the samples.
-        samples: one for each repeat.
+        samples: one for each repeat; none for what could not be measured, as `note` says.
         target: what the median must not exceed; None for a number that only explains the others.
         note: what else is worth knowing.
     """
@@ -35,8 +36,8 @@ class Result:
 
     @property
     def median(self) -> float:
-        """The middle of the samples."""
-        return statistics.median(self.samples)
+        """The middle of the samples; not a number without any."""
+        return statistics.median(self.samples) if self.samples else math.nan
 
     @property
     def met(self) -> bool:
@@ -49,9 +50,9 @@ class Result:
             "what": self.what,
             "unit": self.unit,
             "target": self.target,
-            "median": self.median,
-            "least": min(self.samples),
-            "most": max(self.samples),
+            "median": self.median if self.samples else None,
+            "least": min(self.samples, default=None),
+            "most": max(self.samples, default=None),
             "repeats": len(self.samples),
             "met": self.met,
             "note": self.note,

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from bench.clock import RealClock
-from bench.parties import Certificates, KeyPair, KeyUse, Parties
+from bench.parties import Certificates, DeviceType, Dut, KeyPair, KeyUse, Parties
 from bench.rig_check import check
 from drivers.emulated.identities import certificate_pem, private_pem
 from drivers.emulated.tls_material import make_material
@@ -137,6 +137,13 @@ def test_a_users_certificates_have_to_be_its_own_for_their_use_and_in_time() -> 
     assert any(f"the ds certificate of User IS is that of {ED}, not of {IS}" in each for each in lines)
     lines = said(REMOTE, parties, datetime(2100, 1, 2, tzinfo=UTC))
     assert any("the ka certificate of User ED was valid until 2099-12-31" in each for each in lines)
+
+
+def test_a_smets1_device_needs_its_service_provider_and_no_certificates_of_its_own() -> None:
+    parties = everybody()
+    duts = {"s1": Dut("s1", DeviceType.ESME, ESME, smets1=True)}
+    (line,) = [each for each in said(REMOTE, replace(parties, duts=duts), wrong=False) if "s1" in each]
+    assert line.startswith("certificates has no XML signing certificate of a SMETS1 Service Provider")
 
 
 def test_certificates_that_are_missing() -> None:

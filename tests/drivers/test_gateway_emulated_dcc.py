@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +15,9 @@ import pytest
 
 from bench.clock import VirtualClock
 from bench.device import DeviceContext
+from bench.duis.request_id import RequestId
+from bench.duis.requests import build_request
+from bench.duis.signatures import sign
 from bench.errors import DeviceError, DeviceLost
 from bench.eui import Eui64
 from bench.events import Event, EventStream
@@ -28,7 +32,9 @@ from tests.drivers.dcc_fake import CHF, DCC, ED, ESME, GSME, INSTALL_CODE, IS, S
 
 GPF = Eui64.parse("00-DB-12-34-56-78-90-A3")
 MPAN = "1012345678901"
-USERS = {"IS": ("IS", IS), "GS": ("GS", STRANGER), "ED": ("ED", ED)}
+RANGE = {"start_date_time": "2026-01-01T00:00:00Z", "end_date_time": "2026-01-02T00:00:00Z"}
+NOBODY = Eui64.parse("90-B3-D5-1F-30-09-00-00")
+USERS = {"IS": ("IS", IS), "GS": ("GS", STRANGER), "ED": ("ED", ED), "NN": ("NN", NOBODY)}
 DUTS = {
     "esme": Dut("esme", DeviceType.ESME, ESME, mpxn=MPAN, install_code=INSTALL_CODE),
     "gsme": Dut("gsme", DeviceType.GSME, GSME, mpxn="7412345604", install_code="51C8D3A76F1B2E905D3C4A7788E60F12"),
@@ -66,12 +72,16 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(*faults: str, inventory: Mapping[str, str] = {}) -> AsyncIterator[Bench]:  # noqa: B006
+async def bench(
+    *faults: str,
+    inventory: Mapping[str, str] = {},  # noqa: B006
+    world: Mapping[str, Any] = {},  # noqa: B006
+) -> AsyncIterator[Bench]:
     loop = asyncio.get_running_loop()
     clock = VirtualClock(loop)
-    spec = EmulationSpec.model_validate({"inventory": dict(inventory)})
+    spec = EmulationSpec.model_validate({"inventory": dict(inventory), "world": dict(world)})
     postman: list[Postman] = []
-    world = World(
+    emulated = World(
         spec,
         1,
         Faults(faults),
@@ -83,26 +93,26 @@ async def bench(*faults: str, inventory: Mapping[str, str] = {}) -> AsyncIterato
         lambda document: postman[0].deliver(document),
     )
     http = HttpFaults()
-    server = DccServer(world.dcc.handle, http)
+    server = DccServer(emulated.dcc.handle, http)
     port = await server.start("127.0.0.1", 0)
     stream = EventStream(clock)
     events: list[Event] = []
     stream.subscribe(events.append)
     config = GatewayConfig.model_validate({"url": f"http://127.0.0.1:{port}", "receive_port": 0})
-    gateway = Gateway(DeviceContext("dcc", stream, world.parties, MemoryCounters()), config)
+    gateway = Gateway(DeviceContext("dcc", stream, emulated.parties, MemoryCounters()), config)
     try:
         await gateway.connect()
         url = f"http://127.0.0.1:{gateway.receive_port}/smartdcc/duis"
-        postman.append(Postman(url, world.schedule, http, retry_s=2.0, retry_for_s=120.0))
+        postman.append(Postman(url, emulated.schedule, http, retry_s=2.0, retry_for_s=120.0))
         await postman[0].start()
         await asyncio.sleep(300)  # the Comms Hub boots
-        yield Bench(world, http, gateway, events)
+        yield Bench(emulated, http, gateway, events)
     finally:
         for each in postman:
             await each.close()
         await gateway.close()
         await server.close()
-        world.close()
+        emulated.close()
         await asyncio.sleep(0.1)
 
 
@@ -191,18 +201,78 @@ async def test_a_meter_is_installed_and_commissioned():
 @pytest.mark.parametrize(
     ("user", "variant", "target", "params", "command_variant", "code"),
     [
-        ("IS", "8.2", DCC, {"device_id": ESME}, 4, "E13"),
-        ("IS", "7.4", Eui64(bytes(8)), {}, None, "E19"),
-        ("IS", "6.20.1", GPF, {"import_mpan": MPAN}, None, "E11"),
+        ("NN", "7.4", ESME, {}, None, "E1"),  # no role of DUIS
+        ("ED", "7.2", ESME, {}, None, "E2"),  # a network operator disables nobody
+        ("GS", "7.2", ESME, {}, None, "E4"),  # another supplier's meter
+        ("IS", "8.1.1", ESME, {"current_date_time": "2026-01-01T00:00:00Z"}, None, "E5"),  # it is commissioned already
+        ("IS", "6.20.1", GPF, {"import_mpan": MPAN}, None, "E11"),  # an electricity request at a gas device
+        ("IS", "7.4", ESME, {}, 4, "E12"),  # nothing to transform
+        ("IS", "8.2", DCC, {"device_id": ESME}, 4, "E13"),  # no request for that service
+        ("ED", "4.10", ESME, RANGE, 2, "E17"),  # no local command for a meter that is not commissioned
+        ("IS", "7.4", Eui64(bytes(8)), {}, None, "E19"),  # nobody knows it
     ],
 )
 async def test_what_the_dcc_refuses_comes_back_as_its_code(
     user: str, variant: str, target: Eui64, params: Any, command_variant: int | None, code: str
 ):
-    async with bench() as rig:
+    async with bench(inventory={"esme": "InstalledNotCommissioned"} if code == "E17" else {}) as rig:
         exchange = await rig.gateway.request(user, variant, target, params, command_variant)
         assert exchange.response_code == code
         assert rig.seen("response")[-1]["response_code"] == code
+        await asyncio.sleep(60)
+        assert rig.seen("device_alert") == []
+
+
+async def test_what_one_user_has_signed_is_not_taken_from_another():
+    async with bench() as rig:
+        users = rig.world.users
+        about = RequestId(users["IS"].eui, ESME, 1)
+        forged = sign(
+            build_request("7.4", request_id=about, command_variant=1),
+            users["GS"].xml.private_key,
+            users["GS"].xml.certificate,
+        )
+        client = rig.gateway._client
+        assert client is not None
+        reply = await client.post("serviceS", forged)
+        assert b"ResponseCode>E1<" in reply.body
+
+
+async def test_link_keys_are_in_no_event():
+    async with bench("hub-log-lost@400s") as rig:
+        keys = {each.key for each in rig.world.hub.han.hashed_keys}
+        read = await rig.ask("IS", "8.9", CHF, read_security_details=True)
+        log = read["gbcs"]["values"]["device_log"]
+        assert [each["device"] for each in log["keys"]] == [str(ESME), str(GSME)]
+        assert {each["key"] for each in log["keys"]} == {"(secret)"}
+        await asyncio.sleep(200)
+        assert (await rig.gateway.request("IS", "8.12.1", CHF, {"old_chf_id": CHF}, 3)).response_code == "I0"
+        await asyncio.sleep(60)
+        assert rig.seen("response")[-1]["gbcs"]["ok"]
+        assert rig.world.hub.han.is_member(ESME)
+        everything = json.dumps([[event.data, event.volatile] for event in rig.events], default=str)
+        assert "(secret)" in everything
+        for key in keys:
+            assert key.hex() not in everything.lower()
+            assert base64.b64encode(key).decode().rstrip("=")[2:-2] not in everything
+
+
+async def test_a_dual_band_hub_is_heard_through_the_gateway():
+    async with bench(world={"dual_band": {"devices": ["gsme"]}}) as rig:
+        assert (await rig.ask("IS", "6.29", CHF))["gbcs"]["ok"]
+        await rig.until("dcc_alert", lambda data: data["values"].get("device_alert_code") == "8f2b", 120)
+        alerts = rig.seen("dcc_alert")
+        assert {(data["code"], data["user"], data["signature"]) for data in alerts} == {
+            ("N54", "IS", "valid"),
+            ("N54", "GS", "valid"),
+        }
+        assert alerts[0]["device"] == str(CHF)
+        assert alerts[0]["values"]["sub_ghz_channel_scan_request_assessment_outcome"] == {
+            "status_code": "ScanRequestAccepted",
+            "scan_trigger": "RemotePartyCommand",
+        }
+        read = await rig.ask("IS", "6.30", CHF)
+        assert read["gbcs"]["values"]["sub_ghz_configuration"]["gsme_curfew_min"] == 120
 
 
 async def test_a_dcc_that_falls_silent_garbles_or_signs_badly():

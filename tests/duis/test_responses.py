@@ -165,16 +165,32 @@ MESSAGES: dict[str, Response] = {
     "N53": DccAlert(
         **UNASKED, alert_code="N53", body_name="CommandFailure", body={"command_request_id": ID, "device_id": ESME}
     ),
-}
-
-OPAQUE: dict[str, Response] = {
     "N54": DccAlert(
         **UNASKED,
         alert_code="N54",
         body_name="DualBandCHAlert",
+        body={
+            "chf_device_id": HUB,
+            "device_alert_code": b"\x8f\x26",
+            "gbcs_hexadecimal_message_code": b"\x01\x11",
+            "sub_ghz_channel_changed": {
+                "operating_upper_band_sub_ghz_channel": {"channel26": True},
+                "scan_trigger": "GSMEMissedItsCurfew",
+            },
+        },
+    ),
+}
+
+OPAQUE: dict[str, Response] = {
+    "N42": DccAlert(
+        **UNASKED,
+        alert_code="N42",
+        body_name="SecurityCredentialsUpdated",
         raw_body=(
-            f'<sr:DualBandCHAlert xmlns:sr="{SR}"><sr:CHFDeviceID>{HUB}</sr:CHFDeviceID>'
-            "<sr:DeviceAlertCode>8F20</sr:DeviceAlertCode></sr:DualBandCHAlert>"
+            f'<sr:SecurityCredentialsUpdated xmlns:sr="{SR}"><sr:DeviceID>{ESME}</sr:DeviceID>'
+            "<sr:RemotePartyRole>Supplier</sr:RemotePartyRole><sr:Certificates>"
+            "<sr:CertificateType>KeyAgreement</sr:CertificateType><sr:CertificateHash>AAAA</sr:CertificateHash>"
+            "</sr:Certificates></sr:SecurityCredentialsUpdated>"
         ).encode(),
     ),
 }

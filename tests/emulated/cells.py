@@ -22,10 +22,11 @@ from bench.duis.default_params import default_params, needed_params
 from bench.duis.request_id import RequestId
 from bench.duis.service_requests import CV_TRANSFORM, SIGNED_VARIANTS, Target, service_request
 from bench.eui import Eui64
+from bench.gbcs import utrn
 from bench.gbcs.crypto import sign_pre_command
 from bench.gbcs.message import Message
 from bench.gbcs.use_cases import Response, use_case_for
-from bench.parties import DeviceType, Dut
+from bench.parties import DeviceType, Dut, KeyUse
 from bench.virtual_time import VirtualLoop
 from tests.emulated.worlds import ALL_USERS, CHF, CODES, DCC, DUTS, ESME, GPF, GSME, Small, small_world
 
@@ -117,6 +118,13 @@ def _der(small: Small, user: str, use: str) -> bytes:
     return der
 
 
+def top_up(small: Small, role: str, name: str, pence: int = 1000, number: int = 1, pounds: bool = False) -> str:
+    """A UTRN of a supplier for a meter; `number` rises from one to the next."""
+    supplier, device = small.world.users[role], DUTS[name].eui
+    own = small.world.surroundings.identities.device(device, KeyUse.KEY_AGREEMENT).private_key.public_key()
+    return utrn.issue(pence, number, supplier.agreement.private_key, own, supplier.eui, device, pounds=pounds)
+
+
 def known_to_the_caller(cell: Cell, small: Small) -> dict[str, Any]:
     """What no default can say, by the names of parameters."""
     own = DUTS[meter(cell)]
@@ -143,7 +151,7 @@ def known_to_the_caller(cell: Cell, small: Small) -> dict[str, Any]:
         "old_chf_id": CHF,
         "old_gpf_id": GPF,
         "other_device_id": GPF if cell.role in GAS_ROLES else PPMID,
-        "utrn": "12345678901234567890",
+        "utrn": top_up(small, cell.role, meter(cell)),
     }
 
 
@@ -195,6 +203,15 @@ async def _disable(cell: Cell, small: Small) -> dict[str, Any]:
     return {}
 
 
+async def _prepay(cell: Cell, small: Small) -> dict[str, Any]:
+    """A meter without credit has emergency credit to offer."""
+    prepayment = {"suspend_debt_disabled": False, "suspend_debt_emergency": False, "disablement_threshold": 0}
+    response = await small.ask(cell.role, "1.6", DUTS[meter(cell)].eui, prepayment)
+    if not response.ok:
+        raise Unanswered(f"1.6 before it: {response.detail}")
+    return {}
+
+
 async def _schedule(cell: Cell, small: Small) -> dict[str, Any]:
     made = small.send(cell.role, "5.1", DCC, params_of(Cell(cell.role, "5.1", 8), small))
     if made.response_code != "I0":
@@ -235,6 +252,7 @@ BEFORE: Mapping[str, Callable[[Cell, Small], Awaitable[dict[str, Any]]]] = {
     "5.2": _schedule,
     "5.3": _schedule,
     "6.15.2": _new_key,
+    "2.5": _prepay,
     "7.3": _disable,
     "8.13": _local_response,
     "11.3": _image,
@@ -274,7 +292,7 @@ async def ask(cell: Cell) -> None:
         Unanswered: what must come back did not.
     """
     inventory = {meter(cell): STATUSES[cell.variant]} if cell.variant in STATUSES else {}
-    world = {"gsme_wake": "60 s"}
+    world = {"gsme_wake": "60 s", "dual_band": {"devices": ["gsme"]}}
     with small_world(users=tuple(ALL_USERS), more_duts=MORE_DUTS, inventory=inventory, world=world) as small:
         await put(cell, small)
 

@@ -52,7 +52,6 @@ VOLTAGE: dict[str, Any] = {}
         ("IS", "12.2", DCC, {"device_id": ESME, "device_type": "ESME", **DETAILS}, {}, "E120201"),
         ("IS", "8.4", DCC, {"device_id": ESME, "update_device_status_except_ch": "Pending"}, {}, "E080401"),
         ("IS", "8.4", DCC, {"device_id": CHF, "update_device_status_except_ch": "Pending"}, {}, "E080401"),
-        ("IS", "2.2", ESME, {"utrn": "0" * 20}, {}, "E12"),
         ("IS", "6.20.1", ESME, {"import_mpan": "12345678901AB"}, {}, "E12"),
         ("IS", "6.20.1", ESME, {"import_mprn": "1234567890"}, {}, "E11"),
     ],

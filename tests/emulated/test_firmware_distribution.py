@@ -15,7 +15,7 @@ from bench.duis import responses as duis
 from bench.eui import Eui64
 from tests.emulated.cells import HCALCS, MORE_DUTS, PPMID
 from tests.emulated.firmware_worlds import IMAGE_HASH, distribute, update
-from tests.emulated.worlds import CHF, ESME, GSME, Small, small_world
+from tests.emulated.worlds import CHF, ESME, GPF, GSME, Small, small_world
 
 UNKNOWN = Eui64.parse("00-DB-12-34-56-78-90-FF")
 
@@ -126,6 +126,35 @@ async def test_a_version_that_the_inventory_does_not_have(user: str) -> None:
         }
         assert (await small.ask(user, "11.2", ESME)).ok
         assert [code for code in small.codes() if code == "N49"] == ["N49"]
+
+
+@pytest.mark.parametrize(
+    ("user", "target", "kind", "code", "told"),
+    [
+        ("IS", CHF, "CHF", "N51", ["IS"]),
+        ("GS", GPF, "GPF", "N51", ["GS"]),
+        ("IS", PPMID, "PPMID", "N52", ["IS"]),
+        ("GS", HCALCS, "HCALCS", "N52", ["IS"]),
+    ],
+)
+async def test_another_version_of_a_hub_or_of_a_device_at_home(
+    user: str, target: Eui64, kind: str, code: str, told: list[str]
+) -> None:
+    """The inventory was corrected to something that is not true, and 11.2 shows it."""
+    with small_world(more_duts=MORE_DUTS) as small:
+        details = {"device_id": target, "firmware_version": "00000009"}
+        assert small.send(user, "8.4", params=details).response_code == "I99"
+        assert (await small.ask(user, "11.2", target)).ok
+        mismatches = [post for post in small.posts if isinstance(post.message, duis.DccAlert)]
+        assert [(post.code, post.user) for post in mismatches] == [(code, each) for each in told]
+        message = mismatches[0].message
+        assert isinstance(message, duis.DccAlert)
+        assert message.body == {
+            "device_id": target,
+            "device_type": kind,
+            "firmware_version_smi": "00000009",
+            "firmware_version_device": "00000001",
+        }
 
 
 async def test_an_activation_that_brings_another_version() -> None:

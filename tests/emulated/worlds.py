@@ -73,6 +73,10 @@ class Post:
                 return f"0x{self.message.alert_code:04X}"
             case duis.DccAlert():
                 return self.message.alert_code
+            case duis.Smets1Response(device_alert_code=int() as code):
+                return f"0x{code:04X}"
+            case duis.Smets1Response(service_reference_variant=str() as variant):
+                return variant
             case duis.ServiceResponse():
                 return self.message.service_reference_variant
         raise AssertionError(self.message)
@@ -112,7 +116,12 @@ class Small:
 
     def alerts(self) -> list[tuple[str, str]]:
         """Every alert that came: code and User."""
-        return [(post.code, post.user) for post in self.posts if not isinstance(post.message, duis.ServiceResponse)]
+        return [
+            (post.code, post.user)
+            for post in self.posts
+            if not isinstance(post.message, duis.ServiceResponse)
+            and getattr(post.message, "service_reference_variant", None) is None
+        ]
 
     def codes(self) -> list[str]:
         return [code for code, _ in self.alerts()]

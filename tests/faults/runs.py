@@ -19,6 +19,7 @@ from bench.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 RIG = ROOT / "rigs" / "emulated.yaml"
+SMETS1_RIG = ROOT / "rigs" / "emulated-smets1.yaml"
 RUNBOOKS = ("supply-outage-short", "supply-outage-long", "over-voltage", "arm-supply", "han-join", "ic01", "ic02")
 
 _MEMORY = next((folder for folder in ("/dev/shm",) if os.access(folder, os.W_OK)), None)
@@ -79,12 +80,12 @@ def undecided(runbook: str | Path, *words: str, safe: bool = True, parked: bool 
     return Ends(runbook, Verdict.UNDECIDED, words, safe=safe, parked=parked)
 
 
-def quiet_rig(folder: Path) -> Path:
-    """The shipped rig, but for its reference meter, which is read every ten seconds: most of what a run costs."""
+def quiet_rig(folder: Path, shipped: Path = RIG) -> Path:
+    """A shipped rig, but for its reference meter, which is read every ten seconds: most of what a run costs."""
     (folder / "duts").mkdir(parents=True)
-    shutil.copy(RIG.parent / "duts" / "emulated.yaml", folder / "duts")
+    shutil.copy(shipped.parent / "duts" / shipped.name, folder / "duts")
     rig = folder / "rig.yaml"
-    rig.write_text(RIG.read_text().replace("every: 1 s", "every: 10 s"))
+    rig.write_text(shipped.read_text().replace("every: 1 s", "every: 10 s"))
     return rig
 
 
@@ -117,11 +118,12 @@ async def run_with(runbook: str | Path, *faults: str, seed: int | None = None) -
     return finished
 
 
-async def see(faults: Sequence[str], *expected: Ends) -> list[Finished]:
+async def see(faults: Sequence[str], *expected: Ends, shipped: Path = RIG) -> list[Finished]:
     """Run runbooks one after the other on one quiet rig with faults, and see that each ends as it must."""
     with TemporaryDirectory(dir=_MEMORY) as name:
         folder = Path(name)
-        finished = await run_session(folder, [item.runbook for item in expected], faults, rig=quiet_rig(folder))
+        rig = quiet_rig(folder, shipped)
+        finished = await run_session(folder, [item.runbook for item in expected], faults, rig=rig)
     assert len(finished) == len(expected)
     for item, one in zip(expected, finished, strict=True):
         item.check(one)

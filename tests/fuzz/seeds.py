@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.duis import responses as duis
+from bench.duis.smets1 import S1spAlert, Smets1Alert, Smets1Header
+from bench.duis.smets1_write import build_alert, build_result, build_s1sp_alert, response_message, s1sp_alert_body
+from bench.eui import Eui64
 from bench.gbcs.message import Cra, Framing, Message
 from bench.gbcs.use_cases import use_case_for
 from tests.gbcs.samples import CREDIT_ALERT, OUTAGE_ALERT, PRE_COMMAND
@@ -57,7 +62,7 @@ def contents(whole: list[bytes]) -> list[tuple[Cra, int, bytes]]:
 
 
 def documents(whole: list[bytes]) -> list[bytes]:
-    """Return DUIS documents: a request with a secret, and alerts and responses that carry messages."""
+    """Return DUIS documents: a request with a secret, alerts and responses that carry messages, and SMETS1 ones."""
     head = '<sr:{0} xmlns:sr="http://www.dccinterface.co.uk/ServiceUserGateway" schemaVersion="5.4"><sr:Header>'
     identity = "90-B3-D5-1F-30-01-00-00:00-DB-12-34-56-78-90-A2:1003"
     request = (
@@ -74,4 +79,22 @@ def documents(whole: list[bytes]) -> list[bytes]:
             "<sr:DeviceAlertMessage><sr:AlertCode>8F36</sr:AlertCode>"
             f"<sr:GBCSPayload>{b64encode(message).decode()}</sr:GBCSPayload></sr:DeviceAlertMessage></sr:Body></sr:Response>"
         )
-    return [document.encode() for document in found]
+    return [*(document.encode() for document in found), *_smets1()]
+
+
+def _smets1() -> list[bytes]:
+    """What a SMETS1 Service Provider says, and what the DCC makes of it."""
+    user, device = Eui64.parse("90-B3-D5-1F-30-01-00-00"), Eui64.parse("00-0A-BC-12-34-56-78-A0")
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    header = Smets1Header(originator=device, target=user, originator_counter=1, timestamp=now, message_code=0x44)
+    alert = build_alert(Smets1Alert(header=header, code=0x8F40, description="over voltage", timestamp=now))
+    answer = build_result(header, "ReadSupplyStatusRsp", success=True, content={"SupplyState": "Enabled"})
+    told = S1spAlert(
+        request_id=None, device_id=device, code="x", additional_information="y", utrn="1" * 20, date_time=now
+    )
+    own = build_s1sp_alert(told)
+    outer = duis.DccAlert(
+        response_date_time=now, alert_code="N56", body_name="S1SPAlertDSP", raw_body=s1sp_alert_body(own)
+    )
+    delivered = [duis.Smets1Response(response_date_time=now, raw=response_message(each)) for each in (alert, answer)]
+    return [alert, answer, own, *(duis.build_response(each) for each in (*delivered, outer))]

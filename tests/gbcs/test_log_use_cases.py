@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from bench.eui import Eui64
-from bench.gbcs.dlms import Data, Tag
 from bench.gbcs.errors import GbcsError
 from bench.gbcs.use_case import Response, UseCase
 from bench.gbcs.use_cases import all_use_cases, use_cases_for_service
@@ -26,7 +25,6 @@ def use_case(name: str) -> UseCase:
 COMMANDS: list[tuple[str, dict[str, Any], str]] = [
     ("ECS35a", {"log_from": AT, "log_to": AT}, f"D9 20001267 00 01 04 0007 0000636200FF 02 01 {RANGE} 01 00"),
     ("ECS52", {}, "D9 20001267 00 01 01 0001 0000000201FF 02 01 00"),
-    ("CCS07", {}, "D9 20001267 00 02 03 0068 00001E0300FF 04 03 0068 00001E0301FF 04 02 00 00"),
     ("ECS05", {}, "D9 20001267 00 01 03 0009 00000A0064FF 01 01 12 0063"),
     (
         "ECS28a",
@@ -67,11 +65,6 @@ RESPONSES: list[tuple[str, Response, str]] = [
         "ECS52",
         Response(True, {"firmware_version": b"\x01\x23\xab\xcd"}, "success"),
         "DA 20001267 00 00 01 09 04 0123ABCD 01 01 00",
-    ),
-    (
-        "CCS06",
-        Response(True, {"device_log": Data(Tag.ARRAY, (Data(Tag.UINT8, 3),))}, "success"),
-        "DA 20001267 00 00 01 01 01 11 03 01 01 00",
     ),
     (
         "CS10b",
@@ -139,7 +132,6 @@ def test_polyphase_voltages_are_read_phase_by_phase() -> None:
         ("ECS35a", {"event_log": ((AT, 1),)}, "a row of event_log has 2 columns; expected 3"),
         ("ECS35a", {"event_log": ((AT, 0x10000, b""),)}, "a whole number from 0 to 65535"),
         ("ECS35b", {"security_log": (("now", 1),)}, "a datetime with its time zone"),
-        ("CCS06", {"device_log": 3}, "expected a dlms.Data"),
         ("CS10a", {"events": ((3, 1, AT, bytes(255)),)}, "at most 254"),
         ("GCS38", {"firmware_version": bytes(255)}, "at most 254"),
         ("CS07", {"joined_devices": ((Eui64(bytes(8)), "TOASTER"),)}, "expected GSME or"),

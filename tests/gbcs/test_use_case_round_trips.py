@@ -78,7 +78,6 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
             "switch_event_log": (UINT16, st.integers(0, 0xFF), UINT32),
         }.items()
     },
-    **dict.fromkeys(("device_log", "previous_device_log", "sub_ghz_configuration"), DATA),
     **dict.fromkeys(("wan_alerts", "han_events", "audible_alarms", "logged_events"), BEHAVIOURS),
     "load_limit_supply_flag": st.integers(0, 0xFF),
     "activation_time": st.sampled_from(["now", "never"]) | MOMENTS,

@@ -31,6 +31,7 @@ from bench.gbcs.message import Message
 from bench.parties import DeviceType, User
 from drivers.emulated.dcc_inventory import COMMISSIONED, HUB_FUNCTIONS, Entry
 from drivers.emulated.dcc_parts.base import Answered, Part, Service
+from drivers.emulated.dcc_parts.smets1 import Smets1
 from drivers.emulated.dcc_rules import SUPPLIERS
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ class FirmwareDistribution(Part):
                 "next": first,
             }
             self._plan(entry.eui)
+            if _is_smets1_hub(entry, variant):
+                self.dcc.part(Smets1).tell_hub_firmware(entry, version, "UpdateRequested")
         if not lists:
             return "I99"
         return duis.DspResponse(
@@ -140,7 +143,8 @@ class FirmwareDistribution(Part):
         for device in dict.fromkeys(params["device_id_list"]):
             entry = self.dcc.inventory.find(device)
             served = entry is not None and self._serves(entry, user)
-            if entry is None or not served or entry.type not in _TAKES[variant]:
+            takes = entry is not None and (entry.type in _TAKES[variant] or _is_smets1_hub(entry, variant))
+            if entry is None or not served or not takes:
                 bad.setdefault("invalid_device_id_list", []).append(device)
             elif entry.status != COMMISSIONED:
                 bad.setdefault("not_commissioned_device_id_list", []).append(device)
@@ -178,8 +182,8 @@ class FirmwareDistribution(Part):
         self.dcc.world.schedule.after(delay_s, partial(self._hand_over, device))
 
     def _hand_over(self, device: Eui64) -> None:
-        transfer, hub = self.transfers[device], self.dcc.delivery.hub
-        if hub is not None and hub.hand_image(device, transfer["image"], transfer["version"]):
+        transfer = self.transfers[device]
+        if self._hand_image(device, transfer["image"], transfer["version"]):
             self.expected[device] = transfer["version"]
             self.handed[device] = transfer["request_id"], transfer["user"]
             self._settle(device, delivered=True)
@@ -188,6 +192,12 @@ class FirmwareDistribution(Part):
         else:
             transfer["next"] = self.dcc.mail.now + timedelta(seconds=_RETRY_S)
             self._plan(device)
+
+    def _hand_image(self, device: Eui64, image: bytes, version: str) -> bool:
+        entry, hub = self.dcc.inventory.find(device), self.dcc.delivery.hub
+        if entry is not None and entry.smets1:
+            return self.dcc.part(Smets1).hand_image(entry, image, version)
+        return hub is not None and hub.hand_image(device, image, version)
 
     def _settle(self, device: Eui64, *, delivered: bool) -> None:
         transfer = self.transfers.pop(device)
@@ -300,6 +310,11 @@ class FirmwareDistribution(Part):
                 }
                 self.dcc.mail.dcc_alert(code, "FirmwareVersionMismatch", body, supplier)
         entry.firmware = found
+
+
+def _is_smets1_hub(entry: Entry, variant: str) -> bool:
+    """A SMETS1 Comms Hub takes its images as meters do."""
+    return entry.smets1 and entry.type == DeviceType.CHF and variant == "11.1"
 
 
 PARTS: tuple[type[Part], ...] = (FirmwareDistribution,)

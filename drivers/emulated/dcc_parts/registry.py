@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drivers.emulated.dcc_parts import (
+    device_logs,
     dual_band,
     firmware,
     hub_status,
@@ -28,6 +29,7 @@ PARTS: tuple[type[Part], ...] = (
     *notices.PARTS,
     *smets1.PARTS,
     *dual_band.PARTS,
+    *device_logs.PARTS,
     *throttle.PARTS,
 )
 """In the order in which they take note of what devices say."""

@@ -162,7 +162,7 @@ class Schedules(Part):
         params = complete_params(variant, CV_TO_DEVICE, read_params(details, moment))
         request = Request(request_id, CV_TO_DEVICE, read.reference, variant, read.body, params)
         try:
-            self.dcc.delivery.send(self.dcc.order(request, user, (number, made)))
+            self.dcc.issue(request, user, (number, made))
         except NotTransformable as error:
             head = self.dcc.header(request, error.code) | {"request_id": made}
             self.dcc.mail.respond_to(request, duis.ErrorResponse(**head))

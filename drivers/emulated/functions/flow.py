@@ -56,3 +56,11 @@ class Flow:
     def between(self, from_ns: int, to_ns: int) -> float:
         """What has flowed from one moment to another."""
         return self.total(to_ns) - self.total(from_ns)
+
+    def reaches(self, total: float) -> int | None:
+        """When so much has flowed, UTC in nanoseconds, if the rate stays as it is; None if it never does."""
+        index = bisect_right(self.changes, total, key=lambda change: change[2]) - 1
+        if index < 0:
+            return self.began_ns
+        since_ns, rate, before = self.changes[index]
+        return since_ns + round((total - before) / rate * NS_PER_HOUR) if rate > 0 else None

@@ -67,7 +67,7 @@ class HubIdentity(Function):
 class GasProxy(Function):
     """What a GPF says for its GSME: the copy that it keeps."""
 
-    _MIRRORED = ("GCS21a", "GCS21m", "GCS46")
+    _MIRRORED = ("GCS21a", "GCS21f", "GCS21m", "GCS46")
 
     @property
     def actions(self) -> Mapping[str, Action]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from drivers.emulated.commands import Action, Refused, Values
 from drivers.emulated.device import EmulatedDevice, from_utc_ns, to_utc_ns
 from drivers.emulated.esme import Esme
 from drivers.emulated.functions.base import Function
+from drivers.emulated.functions.counting import Count, Counts
 from drivers.emulated.functions.flow import NS_PER_HOUR, Change, Flow
 from drivers.emulated.functions.load_control import LoadControl
 from drivers.emulated.functions.load_limit import LoadLimit
@@ -35,6 +36,9 @@ MOST_HALF_HOURS = 19_056
 """Thirteen months of half hours (SMETS 5.7.5.27); export and reactive import have fewer."""
 
 MOST_OTHER_HALF_HOURS = 4_464
+GAS_REGISTERS = 4
+"""A GSME has so many registers by time of use, and counters of so many blocks."""
+
 _LIVE_V = 80.0
 _CUBIC_METRES = 1
 _DIVISOR = 1000
@@ -51,10 +55,8 @@ class Metering(Function):
     Attributes:
         changes: of active power, in watts.
         reactive_changes: of reactive power, in var.
-        time_register: which register by time of use counts, from 0 on.
-        block: which block counts, from 0 on; None if the tariff has none.
-        by_time, by_block: Wh that registers had counted when the register was changed last.
-        counted_from: Wh that the import register had then.
+        counts: what the registers of the tariff have counted.
+        on_flow: called whenever the power that is imported has changed.
         resets: when a maximum demand was reset last, by name.
         period: start and end of the configurable time, each day.
     """
@@ -62,11 +64,7 @@ class Metering(Function):
     remembers: ClassVar[tuple[str, ...]] = (
         "changes",
         "reactive_changes",
-        "time_register",
-        "block",
-        "by_time",
-        "by_block",
-        "counted_from",
+        "counts",
         "resets",
         "period",
     )
@@ -75,11 +73,8 @@ class Metering(Function):
         super().__init__(device)
         self._active, self._reactive = Flow(), Flow()
         self._loads_w = 0.0
-        self.time_register = 0
-        self.block: int | None = None
-        self.by_time: tuple[float, ...] = (0.0,) * TOU_REGISTERS
-        self.by_block: tuple[tuple[float, ...], ...] = ((0.0,) * BLOCK_TOU_REGISTERS,) * BLOCKS
-        self.counted_from = 0.0
+        self.counts = Counts.of(TOU_REGISTERS, BLOCKS * BLOCK_TOU_REGISTERS)
+        self.on_flow: list[Callable[[], None]] = []
         self.resets: dict[str, datetime] = {}
         self.period: tuple[time, time] = (time(16), time(20))
 
@@ -131,34 +126,41 @@ class Metering(Function):
         self._measure()
 
     def energy(self, at: datetime | None = None) -> Energy:
-        """What the registers say now, or said at a moment since the tariff has switched, in whole watt-hours."""
-        imported = self._active.total(self._now_ns if at is None else to_utc_ns(at))
-        counted = max(0.0, imported - self.counted_from)
-        by_time, by_block = _added(self.by_time, self.time_register, counted), self.by_block
-        if self.block is not None:
-            register = self.time_register % BLOCK_TOU_REGISTERS
-            row = _added(by_block[self.block], register, counted)
-            by_block = tuple(row if index == self.block else each for index, each in enumerate(by_block))
+        """What the registers say now, or said just before a moment, in whole watt-hours."""
+        count = self.count(at, before=True)
         return Energy(
-            imported=int(imported),
-            by_time=tuple(map(int, by_time)),
-            by_block=tuple(tuple(map(int, row)) for row in by_block),
+            imported=int(count.total), by_time=tuple(map(int, count.by_time)), by_block=_in_blocks(count.by_block)
         )
 
-    def count_in(self, time_register: int, block: int | None = None) -> None:
-        """Count from now on in another register: the tariff has switched.
+    def count(self, at: datetime | None = None, *, before: bool = False) -> Count:
+        """What was counted up to now, or up to a moment; `before` leaves out what changed at that moment itself."""
+        at_ns = self._now_ns if at is None else to_utc_ns(at)
+        count = self.counts.before(at_ns) if before and at is not None else self.counts.last
+        return count.at(at_ns, self._active.total(at_ns))
+
+    def count_in(self, at: datetime, register: int, block: int | None = None, *, anew: bool = False) -> None:
+        """Count from a moment on in another register: the tariff has switched.
 
         Args:
-            time_register: by time of use, from 0 on.
-            block: from 0 on; None for a tariff without blocks.
+            at: UTC, not in the future.
+            register: by time of use, from 0 on.
+            block: from 0 on; None for a price by time of use only.
+            anew: the counters of the blocks begin at zero.
         """
-        imported = self._active.total(self._now_ns)
-        counted = imported - self.counted_from
-        self.by_time = _added(self.by_time, self.time_register, counted)
-        if self.block is not None:
-            row = _added(self.by_block[self.block], self.time_register % BLOCK_TOU_REGISTERS, counted)
-            self.by_block = tuple(row if index == self.block else each for index, each in enumerate(self.by_block))
-        self.time_register, self.block, self.counted_from = time_register, block, imported
+        count = self.counts.last.at(to_utc_ns(at), self._active.total(to_utc_ns(at)))
+        self.counts = self.counts.changed(
+            replace(
+                count,
+                counters=(0.0,) * len(count.counters) if anew else count.counters,
+                time_register=register if block is None else None,
+                block_register=None if block is None else block * BLOCK_TOU_REGISTERS + register,
+            )
+        )
+
+    def reaches(self, wh: float) -> datetime | None:
+        """When the import register says so much, if the power stays as it is; None if it never does."""
+        at_ns = self._active.reaches(wh)
+        return None if at_ns is None else from_utc_ns(at_ns)
 
     @property
     def _now_ns(self) -> int:
@@ -174,10 +176,13 @@ class Metering(Function):
     def _measure(self) -> None:
         esme = self.device
         assert isinstance(esme, Esme)
-        live = esme.load.trajectory.target_v >= _LIVE_V
+        live, before = esme.load.trajectory.target_v >= _LIVE_V, self._active.rate
         self._active.set(self._now_ns, BASE_W + self._loads_w if live else 0.0)
         self._reactive.set(self._now_ns, BASE_VAR if live else 0.0)
         esme.function(LoadLimit).power_is(self._active.rate)
+        if self._active.rate != before:
+            for listener in self.on_flow:
+                listener()
 
     def _read_import(self, _params: Values) -> Values:
         return {
@@ -190,9 +195,10 @@ class Metering(Function):
         return {"active_import_w": watts, "primary_active_import_w": watts}
 
     def _read_blocks(self, _params: Values) -> Values:
-        """Of each block the registers by time of use, then the counters, which count the same."""
-        rows = self.energy().by_block
-        return {"block_registers_wh": tuple(value for row in rows for value in (*row, *row))}
+        """Of each block the registers by time of use, then the counters, which count the same until they are reset."""
+        count = self.count()
+        rows = zip(_in_blocks(count.by_block), _in_blocks(count.counters), strict=True)
+        return {"block_registers_wh": tuple(value for row in rows for part in row for value in part)}
 
     # Profiles
 
@@ -257,22 +263,17 @@ class GasMetering(Function):
 
     Attributes:
         changes: of the flow, in litres an hour.
-        time_register: which of four registers by time of use counts, from 0 on.
-        block: which of four blocks counts, from 0 on; None if the tariff has none.
-        by_time, by_block: litres that registers had counted when the register was changed last.
-        counted_from: litres that the consumption register had then.
+        counts: what the registers of the tariff have counted.
+        on_flow: called whenever the flow may have changed.
     """
 
-    remembers: ClassVar[tuple[str, ...]] = ("changes", "time_register", "block", "by_time", "by_block", "counted_from")
+    remembers: ClassVar[tuple[str, ...]] = ("changes", "counts")
 
     def __init__(self, device: EmulatedDevice) -> None:
         super().__init__(device)
         self._flow = Flow()
-        self.time_register = 0
-        self.block: int | None = None
-        self.by_time: tuple[float, ...] = (0.0,) * 4
-        self.by_block: tuple[float, ...] = (0.0,) * 4
-        self.counted_from = 0.0
+        self.counts = Counts.of(GAS_REGISTERS, GAS_REGISTERS)
+        self.on_flow: list[Callable[[], None]] = []
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -302,29 +303,36 @@ class GasMetering(Function):
         self._measure()
 
     def gas(self, at: datetime | None = None) -> Gas:
-        """What the registers say now, or said at a moment since the tariff has switched."""
-        consumed = self._flow.total(self.device.clock.utc_ns() if at is None else to_utc_ns(at))
-        counted = max(0.0, consumed - self.counted_from)
-        by_block = self.by_block if self.block is None else _added(self.by_block, self.block, counted)
-        by_time = _added(self.by_time, self.time_register, counted)
-        return replace(
-            Gas(), consumed=int(consumed), by_time=tuple(map(int, by_time)), by_block=tuple(map(int, by_block))
+        """What the registers say now, or said just before a moment, in whole litres."""
+        count = self.count(at, before=True)
+        return Gas(int(count.total), tuple(map(int, count.by_time)), tuple(map(int, count.counters)))
+
+    def count(self, at: datetime | None = None, *, before: bool = False) -> Count:
+        """What was counted up to now, or up to a moment; `before` leaves out what changed at that moment itself."""
+        at_ns = self.device.clock.utc_ns() if at is None else to_utc_ns(at)
+        count = self.counts.before(at_ns) if before and at is not None else self.counts.last
+        return count.at(at_ns, self._flow.total(at_ns))
+
+    def count_in(self, at: datetime, register: int, block: int | None = None, *, anew: bool = False) -> None:
+        """Count from a moment on in another register, or in another block: the tariff has switched."""
+        count = self.counts.last.at(to_utc_ns(at), self._flow.total(to_utc_ns(at)))
+        counters = (0.0,) * GAS_REGISTERS if anew else count.counters
+        self.counts = self.counts.changed(
+            replace(count, counters=counters, time_register=register if block is None else None, block_register=block)
         )
 
-    def count_in(self, time_register: int, block: int | None = None) -> None:
-        """Count from now on in another register: the tariff has switched."""
-        consumed = self._flow.total(self.device.clock.utc_ns())
-        counted = consumed - self.counted_from
-        self.by_time = _added(self.by_time, self.time_register, counted)
-        if self.block is not None:
-            self.by_block = _added(self.by_block, self.block, counted)
-        self.time_register, self.block, self.counted_from = time_register, block, consumed
+    def reaches(self, litres: float) -> datetime | None:
+        """When the consumption register says so much, if the flow stays as it is; None if it never does."""
+        at_ns = self._flow.reaches(litres)
+        return None if at_ns is None else from_utc_ns(at_ns)
 
     def _measure(self) -> None:
         gsme = self.device
         assert isinstance(gsme, Gsme)
         rate = GAS_LITRES_PER_HOUR if gsme.supply is SupplyState.ENABLED else 0.0
         self._flow.set(gsme.clock.utc_ns(), rate)
+        for listener in self.on_flow:
+            listener()
 
     def _read_profile(self, params: Values) -> Values:
         ends = list(half_hours(self._flow, self.device.clock.utc_ns(), params["log_from"], None, MOST_HALF_HOURS))
@@ -372,8 +380,9 @@ def _ns(moment: datetime) -> int:
     return to_utc_ns(moment.astimezone(UTC))
 
 
-def _added(registers: tuple[float, ...], index: int, amount: float) -> tuple[float, ...]:
-    return tuple(value + amount if number == index else value for number, value in enumerate(registers))
+def _in_blocks(registers: tuple[float, ...]) -> tuple[tuple[int, ...], ...]:
+    whole = tuple(map(int, registers))
+    return tuple(whole[start : start + BLOCK_TOU_REGISTERS] for start in range(0, len(whole), BLOCK_TOU_REGISTERS))
 
 
 def _numbered(name: str, values: tuple[int, ...]) -> dict[str, int]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from bench.duis.requests import Request
+from bench.gbcs.load_control_fields import LAST_DAY, SECOND_LAST_DAY, DatePattern
 from bench.gbcs.use_cases import UseCase, use_cases_for_service
+
+NEVER = datetime(3000, 12, 31, tzinfo=UTC)
+"""An execution date that cancels what is planned (DUIS)."""
 
 
 class NotTransformable(Exception):
@@ -49,6 +53,9 @@ class Wanted:
         role: the DUIS User Role of the User.
         now: UTC.
         delivery_s: how long the command may be on its way.
+        other_certificate: of the other device, for key agreement, DER.
+        log: of an old hub that is to be restored, as far as the DCC has it: a `Backup` of a CHF; of a GPF the devices
+            that it was joined to, with their types.
     """
 
     request: Request
@@ -57,6 +64,8 @@ class Wanted:
     role: str
     now: datetime
     delivery_s: float
+    other_certificate: bytes | None = None
+    log: Any = None
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -69,6 +78,13 @@ class Wanted:
         moment = self.params.get("execution_date_time")
         assert moment is None or isinstance(moment, datetime)
         return moment
+
+    @property
+    def activation(self) -> datetime | str:
+        """When a device that plans by itself is to act: a moment, "now", or "never", which cancels what is planned."""
+        if self.future is None:
+            return "now"
+        return "never" if self.future >= NEVER else self.future
 
     @property
     def candidates(self) -> tuple[UseCase, ...]:
@@ -104,3 +120,15 @@ Transform = Callable[[Wanted], Command]
 def plain(wanted: Wanted) -> Command:
     """A command without parameters, of the only use case or the single-phase one."""
     return wanted.only()
+
+
+def wildcard_date(given: Mapping[str, Any]) -> DatePattern:
+    """The days that a date of DUIS stands for, in which everything may be left open."""
+    day = given.get("specified_day_of_month")
+    if given.get("last_day_of_month"):
+        day = LAST_DAY
+    elif given.get("second_last_day_of_month"):
+        day = SECOND_LAST_DAY
+    return DatePattern(
+        given.get("specified_year"), given.get("specified_month"), day, given.get("specified_day_of_week")
+    )

@@ -61,15 +61,6 @@ def _identifier(wanted: Wanted) -> Command:
     return wanted.only({name: params[name]} | ({"issued_at": wanted.now} if gas else {}))
 
 
-def _join(wanted: Wanted) -> Command:
-    other = {"other_device": wanted.params["other_device_id"], "other_device_type": wanted.other_type}
-    battery = wanted.target_type in (DeviceType.GSME, DeviceType.GPF)
-    for use_case in wanted.candidates:
-        if (use_case.name == "CS03B") is battery:
-            return Command(use_case, other)
-    raise NotTransformable("E11")
-
-
 def _network_data(wanted: Wanted) -> Command:
     params = wanted.params
     return wanted.only({"log_from": params["start_date_time"], "log_to": params["end_date_time"]})
@@ -85,7 +76,6 @@ TRANSFORMS: Mapping[str, Transform] = {
     "7.3": _supply,
     "7.4": plain,
     "8.1.1": clock,
-    "8.7.2": _join,
     "8.11": _device_log,
 }
 """By Service Reference Variant."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from bench.duis.body_parts import DAYS
@@ -11,19 +11,13 @@ from bench.eui import Eui64
 from bench.gbcs.load_control_fields import (
     CALENDAR_ACTIONS,
     CONTROLLER,
-    LAST_DAY,
     LEVEL_FLAG,
-    SECOND_LAST_DAY,
     SWITCHES,
-    DatePattern,
     SpecialDay,
     SwitchingTime,
 )
 from drivers.emulated.functions.load_control import INSTRUCTIONS, OWN_SWITCH
-from drivers.emulated.transforms.base import Command, NotTransformable, Transform, Wanted, plain
-
-_NEVER = datetime(3000, 12, 31, tzinfo=UTC)
-"""An execution date that cancels what is planned (DUIS)."""
+from drivers.emulated.transforms.base import Command, NotTransformable, Transform, Wanted, plain, wildcard_date
 
 _CLOSE, _OPEN = CALENDAR_ACTIONS
 _Entry = Mapping[str, Any]
@@ -73,7 +67,7 @@ def _configured(
     Raises:
         NotTransformable: E12, a switching time is for a special day that the request does not have.
     """
-    special_days = tuple(SpecialDay(day[numbered], _pattern(day)) for day in days)
+    special_days = tuple(SpecialDay(day[numbered], wildcard_date(day)) for day in days)
     numbers = [day.number for day in special_days]
     times = []
     for entry in schedule:
@@ -86,30 +80,13 @@ def _configured(
                 entry["switch_time"].replace(tzinfo=None),
                 tuple(day in entry.get("days_of_week", ()) for day in DAYS),
                 tuple(number in applies for number in numbers),
-                _pattern(entry["start_date"]),
-                _pattern(entry["end_date"]),
+                wildcard_date(entry["start_date"]),
+                wildcard_date(entry["end_date"]),
             )
         )
-    params = {"special_days": special_days, "switching_times": tuple(times), "activation_time": _when(wanted)}
+    params = {"special_days": special_days, "switching_times": tuple(times), "activation_time": wanted.activation}
     dated = isinstance(params["activation_time"], datetime)
     return wanted.only({**settings, **params}, INSTRUCTIONS if dated else 0)
-
-
-def _when(wanted: Wanted) -> datetime | str:
-    if wanted.future is None:
-        return "now"
-    return "never" if wanted.future >= _NEVER else wanted.future
-
-
-def _pattern(given: Mapping[str, Any]) -> DatePattern:
-    day = given.get("specified_day_of_month")
-    if given.get("last_day_of_month"):
-        day = LAST_DAY
-    elif given.get("second_last_day_of_month"):
-        day = SECOND_LAST_DAY
-    return DatePattern(
-        given.get("specified_year"), given.get("specified_month"), day, given.get("specified_day_of_week")
-    )
 
 
 def _switch(action: str) -> Transform:
