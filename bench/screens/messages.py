@@ -129,8 +129,9 @@ class MessagesScreen(View):
         self.query_one("#opened").display = True
         self.query_one("#messages").add_class("-under")
         self.query_one("#tree").border_title = f"{message.kind} {message.code} from {message.source}"
-        self._bytes(None)
         tree.focus()
+        # How many bytes go into a line is known when it is laid out.
+        self.call_after_refresh(self._bytes, None)
 
     @on(Tree.NodeHighlighted, "#tree")
     def _highlighted(self, event: Tree.NodeHighlighted[Node]) -> None:

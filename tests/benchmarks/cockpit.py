@@ -232,10 +232,10 @@ async def _flood(folder: str) -> list[Result]:
 async def _pour(writer: asyncio.StreamWriter, progress: dict[str, int]) -> None:
     """Send the events of a run, again and again, each with a new number and a later moment."""
     run = next(each for each in messages() if each["type"] == "job" and each["state"] == "start")
-    writer.write(encode(run))
     templates = [each for each in messages() if each["type"] == "event" and not is_event("run")(each)]
     span_ns = templates[-1]["mono_ns"] - templates[0]["mono_ns"] + 1
     for turn in itertools.count():
+        writer.write(encode({**run, "job": turn}))
         for each in templates:
             progress["n"] += 1
             later_ns = turn * span_ns

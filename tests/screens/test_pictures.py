@@ -40,7 +40,7 @@ def picture(snapshot: SnapshotAssertion) -> Callable[[str, Cockpit], bool]:
 
 async def settle(pilot: Pilot[Any]) -> None:
     """Let workers answer and the screen be drawn."""
-    for _ in range(2):
+    for _ in range(4):
         await pilot.pause()
         busy = [each for each in pilot.app.workers if each.name != "engine" and not each.is_finished]
         if busy:
