@@ -127,7 +127,7 @@ def refusal(
     if entry is None:
         return "E19"
     if entry.smets1:
-        return _smets1_refusal(request, known, entry, party, serves, notified)
+        return _smets1_refusal(request, known, entry, party, serves, notified) or _about_refusal(request, find)
     if known.device_types and entry.type not in known.device_types:
         return "E11"
     if request.service_reference_variant in _DUAL_BAND and not entry.dual_band:

@@ -16,12 +16,16 @@ from tests.emulated.worlds import ALL_USERS, Post, Small, small_world
 S1_ESME = Eui64.parse("00-0A-BC-12-34-56-78-A0")
 S1_GSME = Eui64.parse("00-0A-BC-12-34-56-78-A1")
 S1_CHF = Eui64.parse("00-0A-BC-12-34-56-78-A2")
+S1_GPF = Eui64.parse("00-0A-BC-12-34-56-78-A3")
+S1_PPMID = Eui64.parse("00-0A-BC-12-34-56-78-A5")
 S1_DUTS = {
     "s1-esme": Dut(
         "s1-esme", DeviceType.ESME, S1_ESME, "00110001", "1234", "01020304", mpxn="1200000000001", smets1=True
     ),
     "s1-gsme": Dut("s1-gsme", DeviceType.GSME, S1_GSME, "00120001", "1234", "01020304", mpxn="7400000001", smets1=True),
     "s1-chf": Dut("s1-chf", DeviceType.CHF, S1_CHF, "00130001", "5678", "01020304", smets1=True),
+    "s1-gpf": Dut("s1-gpf", DeviceType.GPF, S1_GPF, "00130001", "5678", "01020304", smets1=True),
+    "s1-ppmid": Dut("s1-ppmid", DeviceType.PPMID, S1_PPMID, "00140001", "9ABC", "01020304", smets1=True),
 }
 PROMPT = {"gsme_wake": "60 s", "voltage": {"period": "60 s", "over": "253 V", "under": "207 V"}}
 
