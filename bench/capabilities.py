@@ -150,6 +150,19 @@ class HubState:
 
 
 @runtime_checkable
+class ActsAlone(Protocol):
+    """Something that takes the supply away by itself when the bench is dead."""
+
+    @property
+    def acts_alone_after_s(self) -> float | None:
+        """How long after the last word of the bench, by a watchdog of its own; None if it has none."""
+
+    @property
+    def opens_unpowered(self) -> bool:
+        """Whether the supply path is open while it has no power."""
+
+
+@runtime_checkable
 class Witness(Protocol):
     """Something that sees by itself what happens; one that cannot see is "unavailable", which is not "absent"."""
 

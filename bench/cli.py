@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from bench import cli_service, cli_uept
+from bench import cli_campaign, cli_report, cli_service, cli_uept
 from bench.cli_common import JSON, RIG, UNDECIDED, UNSAFE, USAGE, say, state_folder
 from bench.errors import BenchError, UnsafeError, UsageError
 
@@ -73,7 +73,7 @@ _fault = click.option(
     "--fault",
     "faults",
     multiple=True,
-    metavar="NAME[:ARG][@DELAY]",
+    metavar="'NAME[:ARG][@DELAY][ from MOMENT][ for LENGTH]'",
     callback=_list_faults,
     is_eager=True,
     help="Make the emulated world misbehave; repeatable. `--fault list` names the faults.",
@@ -102,6 +102,11 @@ def _a_number(_ctx: click.Context, _param: click.Parameter, value: float | None)
     callback=_a_number,
     help="Pace virtual time: virtual seconds a second.",
 )
+@click.option(
+    "--world-record",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Append what goes wrong in the emulated world, and when, to this file.",
+)
 @JSON
 def run(
     runbooks: tuple[str, ...],
@@ -111,6 +116,7 @@ def run(
     faults: tuple[str, ...],
     realtime: bool,
     speed: float | None,
+    world_record: Path | None,
     as_json_: bool,
 ) -> None:
     """Run RUNBOOKS (names in ./runbooks, or paths) on a rig, in this order.
@@ -123,7 +129,8 @@ def run(
     from bench.cli_runs import run_and_tell
 
     rig, planned = runner.prepare(rig_path, runbooks)
-    options = runner.RunOptions(out, state_folder(), seed, faults, realtime, speed, partial(click.echo, err=True))
+    tell = partial(click.echo, err=True)
+    options = runner.RunOptions(out, state_folder(), seed, faults, realtime, speed, tell, world_record)
     sys.exit(run_and_tell(rig, planned, options, as_json=as_json_))
 
 
@@ -315,6 +322,8 @@ def utrn_command(rig_path: Path, user: str, device: str, pence: int | None, poun
 
 
 cli_service.add_to(main)
+main.add_command(cli_report.report)
+main.add_command(cli_campaign.campaign)
 cli_uept.add_to(main)
 
 if __name__ == "__main__":

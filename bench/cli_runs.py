@@ -7,16 +7,21 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import runner
 from bench.cli_common import UNDECIDED, say, state_folder
 from bench.errors import BenchError
+from bench.evidence.packed import unpacked
 from bench.evidence.verify import Report, verify
 from bench.planner import Plan
 from bench.resume_bundle import Interrupted
 from bench.rig_file import Rig
 from bench.runbook import Runbook
 from bench.terminal import Silent, TablePrinter, TerminalOperator
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 
 def run_and_tell(
@@ -55,13 +60,15 @@ def run_and_tell(
 def verify_bundle(
     bundle: Path, trusted: tuple[str, ...] = (), *, own: bool = False, tsa_roots: Path | None = None
 ) -> Report:
-    """Check a bundle with the keys that are believed, with `own` this bench's among them."""
+    """Check a bundle, or a compressed one, with the keys that are believed, with `own` this bench's among them."""
     fingerprints = (*trusted, runner.bench_key(state_folder()).fingerprint) if own else trusted
-    if tsa_roots is None:
-        return verify(bundle, fingerprints)
-    from bench.evidence.timestamp import load_roots
+    roots: tuple[x509.Certificate, ...] = ()
+    if tsa_roots is not None:
+        from bench.evidence.timestamp import load_roots
 
-    return verify(bundle, fingerprints, load_roots(tsa_roots))
+        roots = load_roots(tsa_roots)
+    with unpacked(bundle) as folder:
+        return verify(folder, fingerprints, roots)
 
 
 def stamp_bundles(bundles: Sequence[Path], url: str) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import getpass
 import json
 import os
 import sys
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli_common import JSON, RIG, UNDECIDED, UNSAFE, say, state_folder
-from bench.errors import UsageError
+from bench.errors import BenchError, DeviceLost, UsageError
 
 if TYPE_CHECKING:
     from bench.service.client import EngineClient
@@ -35,11 +37,19 @@ def _engine(rig_path: Path) -> Path | Remote:
     return socket_path(folder_of(load_rig(rig_path), state_folder()))
 
 
-def _with_engine(rig_path: Path, who: str, act: Callable[[EngineClient], Awaitable[Any]]) -> Any:
+def _with_engine(rig_path: Path, who: str, act: Callable[[EngineClient], Awaitable[Any]], *, hung: bool = False) -> Any:
+    """Connect to an engine and do something; `hung` gives up on one that says nothing for half a second."""
     from bench.service.client import connected
 
     async def whole() -> Any:
-        async with connected(_engine(rig_path), who=who) as client:
+        from bench.estop import HELLO_S
+
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(HELLO_S if hung else None):
+                    client = await stack.enter_async_context(connected(_engine(rig_path), who=who))
+            except TimeoutError:
+                raise DeviceLost(f"the engine does not answer within {HELLO_S:g} s") from None
             return await act(client)
 
     return asyncio.run(whole())
@@ -104,10 +114,20 @@ def _act(name: str, explanation: str, done: str) -> click.Command:
 @_rig
 @_who
 def estop(rig_path: Path, who: str) -> None:
-    """Bring RIG to its safe state at once, whatever is going on. Exit code 4 if that is not confirmed."""
-    result = _with_engine(rig_path, who, lambda client: client.call("estop"))
-    say("the rig is safe" if result["confirmed"] else "THE SAFE STATE IS NOT CONFIRMED: look at the bench")
-    sys.exit(0 if result["confirmed"] else UNSAFE)
+    """Bring RIG to its safe state at once, whatever is going on. Exit code 4 if that is not confirmed.
+
+    Where no engine serves the rig, or it does not answer within half a second, this goes straight to the instruments.
+    """
+    try:
+        confirmed = bool(_with_engine(rig_path, who, lambda client: client.call("estop"), hung=True)["confirmed"])
+    except BenchError as error:
+        if str(rig_path).startswith("tls:"):
+            raise
+        from bench.estop import stop_directly
+
+        confirmed = stop_directly(rig_path, state_folder(), who or getpass.getuser(), str(error))
+    say("the rig is safe" if confirmed else "THE SAFE STATE IS NOT CONFIRMED: look at the bench")
+    sys.exit(0 if confirmed else UNSAFE)
 
 
 @click.command()
@@ -218,16 +238,25 @@ def lease() -> None:
 @lease.command("show")
 @_rig
 def lease_show(rig_path: Path) -> None:
-    """Say who holds RIG."""
+    """Say who holds RIG, who uses what it shares with other rigs, and who waits for that."""
     from bench.lease import holder_of
     from bench.rig_file import load_rig
     from bench.rig_state import folder_of
+    from bench.shared import shared_folder, waiting
 
-    holder = holder_of(folder_of(load_rig(rig_path), state_folder()))
+    rig = load_rig(rig_path)
+    folder = folder_of(rig, state_folder())
+    holder = holder_of(folder)
     if holder is None:
         say("nobody holds the rig")
     else:
         say(f"held by {holder}" + (": expired; whoever takes the rig makes it safe first" if holder.expired else ""))
+    for name in sorted(set(rig.file.shared.values())):
+        shared = shared_folder(folder, name)
+        user = holder_of(shared)
+        say(f"{name}: used by {user}" if user is not None else f"{name}: free")
+        for waiter in waiting(shared):
+            say(f"  waits: {waiter.what}, process {waiter.pid}")
 
 
 @lease.command("take")

@@ -81,8 +81,11 @@ class Clock(Protocol):
     async def sleep(self, duration_s: float) -> None:
         """Wait for a duration on the monotonic scale, in seconds; cancellation ends it at once."""
 
+    def mark(self) -> None:
+        """Begin to look for steps of UTC: what was before a run is no concern of it."""
+
     def check(self) -> None:
-        """Raise ClockError if UTC was stepped since the clock was made."""
+        """Raise ClockError if UTC was stepped since `mark`, or since the clock was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,7 @@ class RealClock:
     def __init__(self) -> None:
         self._synchronisation = read_synchronisation()
         self._checked_ns = time.monotonic_ns()
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
+        self.mark()
 
     @property
     def kind(self) -> ClockKind:
@@ -179,8 +182,12 @@ class RealClock:
         """Wait in real time."""
         await asyncio.sleep(duration_s)
 
+    def mark(self) -> None:
+        """Take the two time scales as they are to each other now."""
+        self._offset_ns = time.time_ns() - time.monotonic_ns()
+
     def check(self) -> None:
-        """Raise ClockError if UTC was stepped against the monotonic clock since this clock was made."""
+        """Raise ClockError if UTC was stepped against the monotonic clock since `mark`."""
         step_ns = time.time_ns() - time.monotonic_ns() - self._offset_ns
         if abs(step_ns) > STEP_TOLERANCE_NS:
             raise ClockError(
@@ -209,6 +216,9 @@ class VirtualClock:
     async def sleep(self, duration_s: float) -> None:
         """Wait in the loop's time."""
         await asyncio.sleep(duration_s)
+
+    def mark(self) -> None:
+        """A virtual clock cannot be stepped."""
 
     def check(self) -> None:
         """A virtual clock cannot be stepped."""

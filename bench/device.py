@@ -24,6 +24,14 @@ class Counters(Protocol):
         """The next value of a counter, durable before it is returned."""
 
 
+class NoCounters:
+    """Drivers that are only looked at count nothing."""
+
+    def next(self, name: str, *, at_least: int = 1) -> int:
+        """Never asked."""
+        raise AssertionError(f"{name} was counted without a connection")
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceContext:
     """A driver's surroundings.

@@ -53,7 +53,9 @@ def serve(
 async def _serve(
     rig: Rig, folder: Path | None, seed: int | None, faults: Sequence[str], as_json: bool, keeper: StateKeeper | None
 ) -> None:
-    world = build_emulation(rig, RealClock(), seed=seed, faults=faults, saved=keeper.read() if keeper else None)
+    saved = keeper.read() if keeper else None
+    record = _record_in(folder) if folder is not None else None
+    world = build_emulation(rig, RealClock(), seed=seed, faults=faults, saved=saved, record=record)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -80,6 +82,15 @@ async def _serve(
             await keeper.keep(world.memory, stop)
     finally:
         await world.close()
+
+
+def _record_in(folder: Path) -> Path:
+    """Where the world notes its faults."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {error.filename}: {error.strerror}") from None
+    return folder / "faults.jsonl"
 
 
 def write_rig(rig: Rig, world: Emulation, folder: Path) -> Path:

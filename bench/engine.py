@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
+from bench import alarm
 from bench.clock import ClockKind
 from bench.errors import BenchError, ClockError, LimitExceeded, UnsafeError, UsageError
 from bench.expectations import StepWatch, first_problem
@@ -120,6 +121,8 @@ class Engine:
         unwatch()
         unsubscribe()
         unsafe = self._safe.result() if self._safe is not None else ()
+        if unsafe:
+            await self._sound(f"the safe state is not confirmed: {'; '.join(unsafe)}")
         if error is not None:
             if unsafe:
                 raise UnsafeError(
@@ -128,6 +131,10 @@ class Engine:
                 ) from error
             raise error
         return self._conclude(unsafe)
+
+    async def _sound(self, text: str) -> None:
+        done = await alarm.sound(self._session.rig, text)
+        self._session.stream.emit("engine", "alarm", {"text": text, "program": done})
 
     async def _end_of(self, task: asyncio.Task[Any]) -> None:
         """Wait for a task to end; being cancelled meanwhile aborts the run, and a second time changes nothing."""
@@ -145,6 +152,7 @@ class Engine:
 
     async def _whole(self) -> None:
         """The run from preconditions to the parked rig."""
+        self._session.clock.mark()
         self._check_clock()
         if self._earlier:
             await self._after_interruption()
@@ -355,6 +363,7 @@ class Engine:
                 "reason": result.reason,
                 "duration_ns": result.ended.mono_ns - result.began.mono_ns,
                 "latencies": [list(item) for item in result.latencies],
+                "requirements": list(result.placed.step.covers),
                 "covers": list(result.placed.step.covers) if result.verdict is Verdict.PASSED else [],
                 **({"kept": True} if kept else {}),
             },

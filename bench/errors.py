@@ -36,7 +36,13 @@ class DeviceError(BenchError):
 
 
 class DeviceLost(DeviceError):
-    """A device is silent, unplugged or refuses the connection; the run cannot be decided (exit code 3)."""
+    """A device is silent, unplugged or refuses the connection; the run cannot be decided (exit code 3).
+
+    Attributes:
+        devices: their names in the rig, where several were tried and these could not be reached.
+    """
+
+    devices: tuple[str, ...] = ()
 
 
 class LimitExceeded(BenchError):

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import alarm
 from bench.clock import RealClock
 from bench.counters import FileCounters
 from bench.device import AnyDriver
@@ -32,6 +33,7 @@ from bench.parties import Certificates, Parties
 from bench.rig import RigSession, build_drivers
 from bench.rig_file import Rig, SafetyAction, load_rig
 from bench.safety import reach
+from bench.shared import used_by_another
 from bench.tasks import stop
 
 BEAT_S = 0.25
@@ -124,15 +126,22 @@ async def gone(folder: Path, within_s: float) -> bool:
         os.close(fd)
 
 
-async def secure(rig: Rig, report: GuardReport) -> None:
-    """Bring every device of the rig's safe state there, and say in the report how that went."""
+async def secure(rig: Rig, report: GuardReport, folder: Path) -> None:
+    """Bring every device of the rig's safe state there, and say in the report how that went.
+
+    A device that another rig uses at this moment is left to it: this rig had no run on it.
+    """
     by_device: dict[str, list[SafetyAction]] = {}
     for action in rig.file.safe.actions:
         by_device.setdefault(action.device, []).append(action)
-    report.devices.extend(Secured(device) for device in by_device)
+    for device in tuple(by_device):
+        secured = Secured(device)
+        report.devices.append(secured)
+        if (user := used_by_another(rig, folder, device, report.engine_pid)) is not None:
+            secured.confirmed, secured.how = True, f"left to {user}"
     with tempfile.TemporaryDirectory(prefix="hilbench-guard-") as scratch:
         async with asyncio.TaskGroup() as group:
-            for secured in report.devices:
+            for secured in (device for device in report.devices if not device.confirmed):
                 group.create_task(_secure(rig, secured, by_device[secured.device], Path(scratch)))
 
 
@@ -140,7 +149,9 @@ async def _secure(rig: Rig, secured: Secured, actions: Sequence[SafetyAction], s
     loop = asyncio.get_running_loop()
     began_s, deadline_s = loop.time(), rig.file.safe.deadline
     only_these = rig.file.safe.model_copy(update={"actions": tuple(actions), "deadline": _ATTEMPT_S})
-    while not secured.confirmed and loop.time() - began_s < deadline_s:
+    confirmations = 0
+    # Twice: what the engine sent with its last breath may get to the instrument after the first time.
+    while confirmations < 2 and loop.time() - began_s < deadline_s:
         if secured.attempts:
             await asyncio.sleep(_AGAIN_S)
         secured.attempts += 1
@@ -154,6 +165,9 @@ async def _secure(rig: Rig, secured: Secured, actions: Sequence[SafetyAction], s
                 finally:
                     await session.close()
             secured.confirmed = not unconfirmed
+            confirmations = confirmations + 1 if secured.confirmed else 0
+            if confirmations == 1:
+                secured.after_s = round(loop.time() - began_s, 4)
             secured.how = "; ".join(unconfirmed) or f"by a connection of the guard's own, attempt {secured.attempts}"
         except TimeoutError:
             secured.how = f"no answer within {_ATTEMPT_S:g} s"
@@ -162,7 +176,8 @@ async def _secure(rig: Rig, secured: Secured, actions: Sequence[SafetyAction], s
             secured.how = str(error) if isinstance(error, BenchError) else repr(error)
         finally:
             counters.close()
-    secured.after_s = round(loop.time() - began_s, 4)
+    if not secured.confirmed:
+        secured.after_s = round(loop.time() - began_s, 4)
 
 
 def _session(rig: Rig, device: str, counters: FileCounters) -> RigSession:
@@ -198,8 +213,9 @@ async def watch(rig: Rig, folder: Path) -> int:
     finally:
         transport.close()
     report.utc = RealClock().now().iso
-    await secure(rig, report)
-    _write(report, folder)
+    await secure(rig, report, folder)
+    put_on_record(report, folder)
+    await tell_if_unsafe(rig, report)
     return 0 if report.confirmed else EXIT_UNSAFE
 
 
@@ -214,7 +230,8 @@ def _kill(pid: int) -> bool:
     return True
 
 
-def _write(report: GuardReport, folder: Path) -> None:
+def put_on_record(report: GuardReport, folder: Path) -> None:
+    """Write a report to the rig's state folder, and say it to whoever reads standard error."""
     line = json.dumps(asdict(report) | {"confirmed": report.confirmed}) + "\n"
     fd = os.open(record_of(folder), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
@@ -225,6 +242,13 @@ def _write(report: GuardReport, folder: Path) -> None:
     words = "the rig is safe" if report.confirmed else "THE SAFE STATE OF THE RIG IS NOT CONFIRMED: look at the bench"
     details = "; ".join(f"{each.device}: {each.how}" for each in report.devices)
     print(f"hilbench guard: {report.why}; {words} ({details})", file=sys.stderr, flush=True)
+
+
+async def tell_if_unsafe(rig: Rig, report: GuardReport) -> None:
+    """Sound the alarm if a device did not read back as safe."""
+    if not report.confirmed:
+        details = "; ".join(f"{each.device}: {each.how}" for each in report.devices if not each.confirmed)
+        await alarm.sound(rig, f"the guard could not confirm the safe state: {details}")
 
 
 class Guarded:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench import stopped
@@ -17,6 +18,7 @@ from bench.rig import RigSession, open_rig
 from bench.rig_file import Rig
 from bench.rig_state import state_of
 from bench.safety import reach
+from bench.shared import Shares, shares_held
 
 PATIENCE_S = 120.0
 """How long devices may take to come back after their supply was off."""
@@ -26,11 +28,30 @@ _MORE_S = 5.0
 """Beyond the deadline of its safe state a guard needs time to notice that the engine is gone, and to write."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A rig that is held.
+
+    Attributes:
+        was_off: whether its supply was just off.
+        shares: what it shares with others, as long as it is held; tell it when a run begins, and when one parked.
+    """
+
+    was_off: bool
+    shares: Shares
+
+
 @asynccontextmanager
 async def held(
-    rig: Rig, state: Path, what: str, *, on_lost: Callable[[str], None], say: Callable[[str], None]
-) -> AsyncIterator[bool]:
-    """Hold a rig of real devices, or of a world in another process; whether its supply was just off.
+    rig: Rig,
+    state: Path,
+    what: str,
+    *,
+    on_lost: Callable[[str], None],
+    say: Callable[[str], None],
+    share: bool = True,
+) -> AsyncIterator[Hold]:
+    """Hold a rig of real devices, or of a world in another process.
 
     A rig whose world is inside this process begins and ends with it: nothing is held.
 
@@ -40,6 +61,7 @@ async def held(
         what: what for, for those who find the rig taken.
         on_lost: told if the lease or the guard is lost; the rig must be made safe and left then.
         say: told what is done to a rig that its last holder left in nobody knows what state.
+        share: hold what it shares with other rigs, too, after waiting for it.
 
     Raises:
         UsageError: somebody stopped the rig, and nobody has parked it since.
@@ -48,18 +70,27 @@ async def held(
         DeviceLost: what makes it safe could not be reached.
     """
     if rig.emulated:
-        yield False
+        yield Hold(False, Shares(()))
         return
     folder = state_of(rig, state)
     stopped.check(folder)
     lease = Lease.take(folder, what)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(lease.kept(on_lost))
+        shares = Shares(())
+        if share:
+            shares = await stack.enter_async_context(shares_held(rig, folder, what, on_lost=on_lost, say=say))
         await guard_gone(rig, folder)
         await stack.enter_async_context(guarded(rig, folder, on_lost))
+        why = ""
         if lease.abandoned is not None:
-            await recover(rig, state, f"the rig was never given back by {lease.abandoned}", say)
-        yield lease.abandoned is not None
+            why = f"the rig was never given back by {lease.abandoned}"
+        elif shares.unparked:
+            why = "another rig did not leave parked what they share"
+        if why:
+            await recover(rig, state, why, say)
+            shares.parked()
+        yield Hold(bool(why), shares)
 
 
 @asynccontextmanager

@@ -85,32 +85,63 @@ class GuardedSource:
         return await self._source.read_state()
 
 
+_BACK_BY = 0.005
+"""A reading counts as back inside a limit when it is so far inside, as a part of the limit: hysteresis."""
+_DEAD = 0.1
+"""Below this part of the lowest voltage there is no supply, which is no danger: an outage is what the bench is for."""
+
+
 class Watchdog:
-    """Holds the reference meter's readings against the limits, with as many in a row as the rig demands.
+    """Holds the readings of who watches the supply against its band, with as many in a row as the rig demands.
+
+    A reading just inside a limit neither counts nor lets what was counted be forgotten: a supply that stands at its
+    limit does not escape by its noise.
 
     Args:
         limits: the rig's.
         trip: called once, with the reason, when the limit is broken.
+        reads: who reads, for the reason.
     """
 
-    def __init__(self, limits: Limits, trip: Callable[[str], None]) -> None:
-        self._limits = limits
-        self._trip = trip
-        self._in_a_row = 0
+    def __init__(self, limits: Limits, trip: Callable[[str], None], reads: str = "the reference meter") -> None:
+        self._limits, self._trip, self._reads = limits, trip, reads
+        self._counts: dict[str, int] = {}
         self._tripped = False
 
-    def read(self, quantity: str, value: float) -> None:
-        """Take one reading into account. Too low is no danger: an outage or a sag is what the bench is for."""
+    def read(self, quantity: str, value: float, *, live: bool = False) -> None:
+        """Take one reading into account.
+
+        Args:
+            quantity: "voltage", "current" or "frequency"; others have no limit.
+            value: in V, A or Hz.
+            live: whether the supply is to be there now, and was seen; only then a voltage can be too low.
+        """
+        limits = self._limits
         if quantity == "voltage":
-            limit, unit = self._limits.voltage.max, "V"
-        elif quantity == "current" and self._limits.current is not None:
-            limit, unit = self._limits.current, "A"
-        else:
-            return
-        self._in_a_row = self._in_a_row + 1 if value > limit else 0
-        if self._in_a_row >= self._limits.excess_readings and not self._tripped:
+            self._above(value, limits.voltage.max, "V")
+            if live and value > _DEAD * limits.voltage.min:
+                self._below(value, limits.voltage.min, "V")
+        elif quantity == "current" and limits.current is not None:
+            self._above(value, limits.current, "A")
+        elif quantity == "frequency" and value > 0:
+            self._above(value, limits.frequency.max, "Hz")
+            self._below(value, limits.frequency.min, "Hz")
+
+    def _above(self, value: float, limit: float, unit: str) -> None:
+        if value > limit:
+            self._count(f"{value:g} {unit}, above", limit, unit)
+        elif value < limit * (1 - _BACK_BY):
+            self._counts.pop(f"above {unit}", None)
+
+    def _below(self, value: float, limit: float, unit: str) -> None:
+        if value < limit:
+            self._count(f"{value:g} {unit}, below", limit, unit)
+        elif value > limit * (1 + _BACK_BY):
+            self._counts.pop(f"below {unit}", None)
+
+    def _count(self, what: str, limit: float, unit: str) -> None:
+        key = f"{what.rpartition(' ')[2]} {unit}"
+        self._counts[key] = count = self._counts.get(key, 0) + 1
+        if count >= self._limits.excess_readings and not self._tripped:
             self._tripped = True
-            self._trip(
-                f"the reference meter read {value:g} {unit}, above the rig's limit of {limit:g} {unit}, "
-                f"{self._in_a_row} times in a row"
-            )
+            self._trip(f"{self._reads} read {what} the rig's limit of {limit:g} {unit}, {count} times in a row")

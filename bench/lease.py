@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.clock import RealClock, boot_id
-from bench.durable import storage_error
+from bench.durable import storage_error, sync_folder
 from bench.errors import BenchError, UsageError
 from bench.tasks import stop
 
@@ -73,7 +73,7 @@ class Holder:
     @property
     def alive(self) -> bool:
         """Whether its process still runs."""
-        return self.boot == boot_id() and _alive(self.pid)
+        return self.boot == boot_id() and alive(self.pid)
 
     def __str__(self) -> str:
         beat = "before the last start of the machine" if self.silent_s == float("inf") else f"{self.silent_s:.0f} s ago"
@@ -105,7 +105,7 @@ class Lease:
             HeldElsewhere: it is used.
             StorageError: the file cannot be written.
         """
-        with _locked(folder):
+        with locked(folder):
             before = _read(folder)
             if before is not None and not before.expired and not force:
                 raise HeldElsewhere(
@@ -113,12 +113,12 @@ class Lease:
                 )
             now = RealClock().now()
             holder = Holder(secrets.token_hex(8), _who(), what, os.getpid(), boot_id(), now.utc_ns, now.mono_ns)
-            _write(folder, holder)
+            _write(folder, holder, durable=True)
         return cls(folder, holder, before)
 
     def beat(self) -> bool:
         """Say that the holder lives; false if somebody has taken the rig away."""
-        with _locked(self._folder):
+        with locked(self._folder):
             found = _read(self._folder)
             if found is None or found.token != self._holder.token:
                 return False
@@ -154,7 +154,7 @@ class Lease:
 
     def release(self) -> None:
         """Give the rig back, if it is still ours."""
-        with contextlib.suppress(BenchError), _locked(self._folder):
+        with contextlib.suppress(BenchError), locked(self._folder):
             found = _read(self._folder)
             if found is not None and found.token == self._holder.token:
                 _path(self._folder).unlink(missing_ok=True)
@@ -173,7 +173,8 @@ def _who() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process of this machine still runs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -193,8 +194,8 @@ def _path(folder: Path) -> Path:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Nobody else reads or writes the lease meanwhile."""
+def locked(folder: Path) -> Iterator[None]:
+    """Nobody else reads or writes the lease, or the queue, of a folder meanwhile."""
     try:
         fd = os.open(folder / "lease.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -208,7 +209,9 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _read(folder: Path) -> Holder | None:
     try:
-        return Holder(**json.loads(_path(folder).read_text()))
+        text = _path(folder).read_text()
+        # A power failure may leave nothing of what was being written: somebody held it, and nobody knows who.
+        return Holder(**json.loads(text)) if text else Holder("", "somebody", "until the power failed", 0, "", 0, 0)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
@@ -219,10 +222,17 @@ def _read(folder: Path) -> Holder | None:
         ) from None
 
 
-def _write(folder: Path, holder: Holder) -> None:
+def _write(folder: Path, holder: Holder, *, durable: bool = False) -> None:
+    """Put a lease in its place; heartbeats need not outlive a power failure, but that somebody held the rig must."""
     draft = folder / "lease.new"
     try:
-        draft.write_text(json.dumps(asdict(holder)) + "\n")
+        with draft.open("w") as file:
+            file.write(json.dumps(asdict(holder)) + "\n")
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         draft.replace(_path(folder))
+        if durable:
+            sync_folder(folder)
     except OSError as error:
         raise storage_error(error, "the lease of the rig cannot be written", folder) from error

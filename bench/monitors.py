@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from bench.capabilities import EdgeKind, Measurement, Measures
+from bench.capabilities import AcSource, EdgeKind, Measurement, Measures, can
+from bench.clock import Clock
 from bench.errors import BenchError
 from bench.events import Event
 from bench.interlock import Watchdog
@@ -50,6 +51,11 @@ class Steadiness:
         elif event.kind in ("step", "park", "safe") and event.data.get("state") == "start":
             self._volts = None
 
+    @property
+    def live(self) -> bool:
+        """Whether the supply is to be there now, and was seen to be."""
+        return self._volts is not None and self._seen
+
     def read(self, reading: Measurement) -> None:
         """Take one reading into account."""
         if self._volts is None or reading.quantity != "voltage" or reading.at.mono_ns < self._since_ns:
@@ -60,6 +66,25 @@ class Steadiness:
         if self._seen and self._off_in_a_row == UNSTEADY_AFTER:
             reads = f"the reference meter reads {reading.value:.1f} V"
             self._tell(f"the supply did not stay at {self._volts:g} V as it was set: {reads}")
+
+
+class _SourceMeter:
+    """The AC source's own measurement of its voltage, for a rig without a reference meter."""
+
+    def __init__(self, source: AcSource, clock: Clock) -> None:
+        self._source, self._clock = source, clock
+
+    async def measure(self, quantity: str) -> Measurement:
+        """Read the voltage at the source's terminals; an output that is off counts as 0 V."""
+        state = await self._source.read_state()
+        return Measurement(quantity, state.measured_volts, "V", self._clock.now())
+
+
+def _meter(session: RigSession, monitor: Monitor) -> Measures:
+    driver = session.drivers.get(monitor.device)
+    if monitor.quantity == "voltage" and not can(driver, Measures) and can(driver, AcSource):
+        return _SourceMeter(driver, session.clock)
+    return session.capability(Measures, monitor.device)
 
 
 class Monitors:
@@ -86,9 +111,11 @@ class Monitors:
 
     async def _one(self, monitor: Monitor) -> None:
         session = self._session
-        meter = session.capability(Measures, monitor.device)
-        guards = monitor.device == session.rig.file.supply.meter
-        watchdog = Watchdog(session.rig.file.limits, self._trip)
+        meter = _meter(session, monitor)
+        supply = session.rig.file.supply
+        guards = monitor.device in (supply.meter, supply.source)
+        who = "the reference meter" if monitor.device == supply.meter else "the source's own meter"
+        watchdog = Watchdog(session.rig.file.limits, self._trip, who)
         loop, failures = asyncio.get_running_loop(), 0
         due_s = loop.time()
         while True:
@@ -98,13 +125,14 @@ class Monitors:
                 failures += 1
                 session.stream.emit(monitor.device, "device", {"state": "lost", "detail": str(error)})
                 if guards and failures == LOST_AFTER:
-                    self._trip(f"the reference meter is lost, so that nothing watches the limits: {error}")
+                    self._trip(f"{who} is lost, so that nothing watches the limits: {error}")
             else:
                 failures = 0
                 data = {"quantity": reading.quantity, "value": reading.value, "unit": reading.unit}
                 session.stream.emit(monitor.device, "measurement", data, at=reading.at)
                 if guards:
-                    watchdog.read(reading.quantity, reading.value)
+                    watchdog.read(reading.quantity, reading.value, live=self._steadiness.live)
+                if monitor.device == supply.meter:
                     self._steadiness.read(reading)
             due_s += monitor.every
             # A late reading leaves the grid alone: the next ones stay at their moments.

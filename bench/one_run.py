@@ -79,6 +79,11 @@ class RigRunner:
         self.engine: Engine | None = None
         self.folder: Path | None = None
 
+    @property
+    def rig(self) -> str:
+        """The rig's name."""
+        return self._session.rig.name
+
     async def run(
         self,
         runbook: Runbook,

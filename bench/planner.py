@@ -126,7 +126,8 @@ class _Planner:
         """See that the devices can do what monitors, park state and safe state ask of them."""
         rig = self._rig
         for index, monitor in enumerate(rig.file.monitors):
-            self._check(rig.where("monitors", index), self._needs, Measures, monitor.device)
+            own = monitor.device == rig.file.supply.source and monitor.quantity == "voltage"
+            self._check(rig.where("monitors", index), self._needs, AcSource if own else Measures, monitor.device)
         for name, state in (("park", rig.file.park), ("safe", rig.file.safe)):
             for index, action in enumerate(state.actions):
                 where = rig.where(name, "actions", index)

@@ -46,6 +46,10 @@ class Emulation(Protocol):
         """Everybody on the rig, with keys and certificates made for it."""
 
     @property
+    def record(self) -> Sequence[Mapping[str, Any]]:
+        """What went wrong in the world and when, whatever the bench made of it."""
+
+    @property
     def settings(self) -> Mapping[str, Mapping[str, Any]]:
         """Keys to add to each device's section of the rig file: where its wire is."""
 
@@ -108,10 +112,41 @@ def driver_class(rig: Rig, device: str) -> type[AnyDriver]:
     return cast("type[AnyDriver]", load_entry(found[name]))
 
 
+def drawn_faults(section: Mapping[str, Any], seed: int) -> tuple[str, ...]:
+    """Draw the faults of a night from a fault schedule, for `open_rig`; the same seed gives the same ones.
+
+    Args:
+        section: as `emulation.fault_schedule` of a rig file: `faults`, `every`, `shortest`, `longest`, `until`, `seed`.
+        seed: in place of a seed of the section's own.
+
+    Raises:
+        UsageError: the section is no schedule, or names no such fault.
+    """
+    try:
+        return tuple(emulator_class().drawn_faults(section, seed))
+    except ValidationError as error:
+        mistakes = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise UsageError(f"the fault schedule cannot be read: {mistakes}") from None
+
+
 def build_emulation(
-    rig: Rig, clock: Clock, *, seed: int | None, faults: Sequence[str], saved: bytes | None = None
+    rig: Rig,
+    clock: Clock,
+    *,
+    seed: int | None,
+    faults: Sequence[str],
+    saved: bytes | None = None,
+    record: Path | None = None,
 ) -> Emulation:
-    """Make (but not start) the emulated world of a rig; `saved` is the memory of an earlier life of it.
+    """Make (but not start) the emulated world of a rig.
+
+    Args:
+        rig: whose world it is.
+        clock: true time.
+        seed: in place of the rig file's.
+        faults: what goes wrong beside the rig file's faults.
+        saved: the memory of an earlier life of it.
+        record: file that gets a line for each beginning and end of a fault.
 
     Raises:
         UsageError: the rig's `emulation` section is wrong, a fault has no such name, or `saved` is of another world.
@@ -135,6 +170,7 @@ def build_emulation(
         faults=tuple(faults),
         rig=rig.name,
         saved=saved,
+        record=record,
     )
     return world
 
@@ -260,9 +296,15 @@ class RigSession:
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(name, driver)) for name, driver in self.drivers.items()]
-        failures = [failure for task in tasks if (failure := task.result()) is not None]
-        if failures:
-            raise DeviceLost("these devices could not be reached:\n  " + "\n  ".join(failures))
+        failed = {
+            name: failure
+            for name, task in zip(self.drivers, tasks, strict=True)
+            if (failure := task.result()) is not None
+        }
+        if failed:
+            error = DeviceLost("these devices could not be reached:\n  " + "\n  ".join(failed.values()))
+            error.devices = tuple(failed)
+            raise error
 
     async def close(self) -> None:
         """Close every device, the last one first; what is wrong with one does not keep another open."""
@@ -284,6 +326,7 @@ async def open_rig(
     faults: Sequence[str] = (),
     state: Path | None = None,
     only: Collection[str] | None = None,
+    world_record: Path | None = None,
 ) -> AsyncIterator[RigSession]:
     """Bring a rig up and take it down again: its world first, then its devices.
 
@@ -295,6 +338,7 @@ async def open_rig(
         state: folder for counters and the ledger, if the rig file names none; an emulated rig begins its life anew
             each time.
         only: connect to these devices and no others.
+        world_record: file that gets a line for each beginning and end of a fault of the emulated world.
 
     Raises:
         UsageError: the rig file is wrong.
@@ -310,7 +354,7 @@ async def open_rig(
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise storage_error(error, "the rig's state folder cannot be made", folder) from None
-        world = build_emulation(rig, clock, seed=seed, faults=faults) if rig.emulated else None
+        world = build_emulation(rig, clock, seed=seed, faults=faults, record=world_record) if rig.emulated else None
         stream = EventStream(clock)
         # Counters belong to Users, who act on several rigs; what was seen belongs to the rig.
         counters = FileCounters((folder if folder.is_relative_to(scratch) else folder.parent) / "counters")

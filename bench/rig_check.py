@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.clock import RealClock
+from bench.device import NoCounters
 from bench.errors import DeviceLost, UsageError
 from bench.events import EventStream
 from bench.parties import Certificates, Parties
+from bench.protection import judge
 from bench.rig import build_drivers, driver_class, open_rig
 from bench.rig_file import Rig, load_rig
 from bench.rig_keys import load_parties
@@ -62,14 +64,6 @@ class CheckReport:
         }
 
 
-class _NoCounters:
-    """Drivers that are only looked at count nothing."""
-
-    def next(self, name: str, *, at_least: int = 1) -> int:
-        """Never asked."""
-        raise AssertionError(f"{name} was counted without a connection")
-
-
 def check(path: Path, state: Path, *, offline: bool) -> CheckReport:
     """Check a rig; devices are connected to and asked who they are, and nothing is switched.
 
@@ -89,10 +83,13 @@ def check(path: Path, state: Path, *, offline: bool) -> CheckReport:
             driver_class(rig, name)
     else:
         parties = _parties(rig, report)
-        drivers = build_drivers(rig, {}, EventStream(RealClock()), parties, _NoCounters())
+        drivers = build_drivers(rig, {}, EventStream(RealClock()), parties, NoCounters())
         for name, driver in drivers.items():
             for problem in driver.problems():
                 (report.problems if problem.wrong else report.notes).append(f"{name}: {problem}")
+        problems, notes = judge(rig, drivers)
+        report.problems.extend(problems)
+        report.notes.extend(notes)
     report.problems.extend(remote_problems(rig))
     report.devices = dict.fromkeys(rig.file.devices, "not connected")
     if offline or report.problems:
@@ -126,13 +123,11 @@ def _notes(rig: Rig) -> list[str]:
     if not rig.emulated:
         clock = RealClock()
         notes.append(f"the system clock is {clock.synchronisation}")
-        if not rig.file.protection:
-            notes.append(
-                "nothing is said about what protects the bench when this PC dies; list it under 'protection' "
-                "(a fail-safe relay, an instrument's own watchdog)"
-            )
-    if not any(monitor.device == rig.file.supply.meter for monitor in rig.file.monitors):
+    watching = {monitor.device for monitor in rig.file.monitors}
+    if not watching & {rig.file.supply.meter, rig.file.supply.source}:
         notes.append("no monitor reads the reference meter, so that nothing watches the limits during a run")
+    elif rig.file.supply.meter not in watching:
+        notes.append("only the source's own measurement watches the limits: it knows nothing of what is behind it")
     if rig.file.supply.relay is None:
         notes.append("there is no relay in the supply path: a blocked AC source cannot be made safe another way")
     elif all(action.device != rig.file.supply.relay for action in rig.file.safe.actions):

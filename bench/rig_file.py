@@ -222,8 +222,39 @@ class ServiceSpec(Part):
         return value
 
 
+class Protection(Part):
+    """What acts when the bench PC is dead.
+
+    Attributes:
+        device: which device of the rig; None for something that the bench does not know.
+        how: "watchdog": it notices that nobody speaks to it; "unpowered": it loses its power together with the PC.
+        within: how soon, at the latest.
+        note: for people: what it is, and where its power comes from.
+    """
+
+    device: str | None = None
+    how: Literal["watchdog", "unpowered"] | None = None
+    within: SecondsField | None = None
+    note: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _or_words(cls, value: object) -> object:
+        return {"note": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _says_how(self) -> Protection:
+        if (self.device is None) != (self.how is None):
+            raise ValueError("name the device and how it acts: {device: relay, how: watchdog, within: 10 s}")
+        return self
+
+
 class RigFile(Part):
-    """One bench position. See docs/rig-files.md for each key."""
+    """One bench position. See docs/rig-files.md for each key.
+
+    Attributes:
+        shared: devices that other rigs use too, one rig at a time, by the name that all of their files call it.
+    """
 
     rig: NameField
     title: str = ""
@@ -238,10 +269,12 @@ class RigFile(Part):
     clock: ClockRules = ClockRules()
     monitors: tuple[Monitor, ...] = ()
     drain: SecondsField = Field(default=30.0, ge=0)
-    protection: tuple[str, ...] = ()
+    protection: tuple[Protection, ...] = ()
+    alarm: tuple[str, ...] = ()
     certificates: Path | None = None
     state: Path | None = None
     service: ServiceSpec | None = None
+    shared: Mapping[str, NameField] = Field(default_factory=dict)
     emulation: Mapping[str, Any] | None = None
     emulated_elsewhere: YesNo = False
 
@@ -396,4 +429,7 @@ def _topology_mistakes(rig: Rig) -> list[str]:
     for index, monitor in enumerate(file.monitors):
         if monitor.device not in file.devices:
             mistakes.append(f"{rig.where('monitors', index)}: there is no device {monitor.device!r}")
+    for device in file.shared:
+        if device not in file.devices:
+            mistakes.append(f"{rig.where('shared', device)}: there is no device {device!r}")
     return mistakes

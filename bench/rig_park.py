@@ -15,6 +15,7 @@ from bench.rig import open_rig
 from bench.rig_file import Rig, load_rig
 from bench.rig_state import state_of
 from bench.safety import reach
+from bench.shared import shares_held
 
 
 @dataclass(slots=True)
@@ -50,7 +51,12 @@ async def _park(rig: Rig, state: Path) -> ParkReport:
     folder, report = state_of(rig, state), ParkReport()
     lease = Lease.take(folder, "park")
     try:
-        await _bring_back(rig, state, report)
+        async with shares_held(
+            rig, folder, "park", on_lost=report.lines.append, say=report.lines.append, given_up=lambda: True
+        ) as shares:
+            await _bring_back(rig, state, report)
+            if report.confirmed:
+                shares.parked()
     finally:
         lease.release()
     if report.confirmed:

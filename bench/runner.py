@@ -42,6 +42,7 @@ class RunOptions:
         realtime: do not use virtual time on an emulated rig.
         speed: virtual seconds a second, for people to watch; None for as fast as it goes.
         say: told what is done to a rig before the first run, if anything has to be.
+        world_record: file that gets a line for each beginning and end of a fault of an emulated world.
     """
 
     out: Path
@@ -51,6 +52,7 @@ class RunOptions:
     realtime: bool = False
     speed: float | None = None
     say: Callable[[str], None] = lambda _text: None
+    world_record: Path | None = None
 
 
 def bench_key(state: Path) -> BenchKey:
@@ -130,19 +132,30 @@ async def run_all(
     _check_out(options.out)
     key = bench_key(options.state)
     interrupt = _Interrupt()
-    opened = partial(open_rig, rig, make_clock(), seed=options.seed, faults=options.faults, state=options.state)
+    opened = partial(
+        open_rig,
+        rig,
+        make_clock(),
+        seed=options.seed,
+        faults=options.faults,
+        state=options.state,
+        world_record=options.world_record,
+    )
     with interrupt.handlers():
         async with (
-            held(rig, options.state, "run", on_lost=interrupt.stop, say=options.say) as was_off,
-            patiently_open(opened, PATIENCE_S if was_off else 0.0, options.say) as session,
+            held(rig, options.state, "run", on_lost=interrupt.stop, say=options.say) as hold,
+            patiently_open(opened, PATIENCE_S if hold.was_off else 0.0, options.say) as session,
         ):
             runs = RigRunner(session, options.out, key, seed=options.seed, faults=options.faults)
             interrupt.runs = runs
             for runbook, its_plan in planned:
                 if interrupt.came:
                     break
+                hold.shares.begun()
                 finished.append(await runs.run(runbook, its_plan, operator, reporter, interrupted))
                 interrupted = None
+                if finished[-1].result.parked:
+                    hold.shares.parked()
                 if not finished[-1].result.parked:
                     # Whatever comes next would be judged on a rig that is not as a run has to find it.
                     break

@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
+from bench.errors import BenchError
+
 STOP_AGAIN_S = 1.0
 
 T = TypeVar("T")
@@ -21,6 +23,15 @@ def stop(task: asyncio.Task[Any]) -> None:
     if not task.done():
         task.cancel()
         asyncio.get_running_loop().call_later(STOP_AGAIN_S, stop, task)
+
+
+def ours(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first of several errors that a person can act on; all of them if none is."""
+    for error in group.exceptions:
+        found = ours(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(found, BenchError):
+            return found
+    return group
 
 
 async def at_once(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

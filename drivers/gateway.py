@@ -31,16 +31,18 @@ from bench.eui import Eui64
 from bench.gbcs.crypto import sign_pre_command
 from bench.parties import User
 from bench.quantities import SecondsField
+from bench.rig_file import YesNo
 from drivers.duis_sightings import Received, Sightings
 from drivers.gateway_check import problems
 from drivers.pre_command import check_pre_command
 from drivers.redaction import Redactor
 from drivers.tls import TlsFiles
 
-# drivers.duis_http and drivers.receive_service load aiohttp: not before a rig connects.
+# drivers.duis_http, drivers.receive_service and drivers.shared_receive load aiohttp: not before a rig connects.
 if TYPE_CHECKING:
     from drivers.duis_http import DuisClient
     from drivers.receive_service import ReceiveService
+    from drivers.shared_receive import Member, SharedReceive
 
 _DCC_BOXED_PATH = "/api/v1"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22,128}")
@@ -56,6 +58,7 @@ class GatewayConfig(DriverConfig):
         receive_host: IP address at which the bench listens for the DCC.
         receive_port: TCP port of the same; 0 takes any free one.
         receive_path: path of the same, as the DCC is configured.
+        receive_shared: other rigs of this process take what is posted to the same address, too.
         receive_token: a secret, the last part of the path: required unless only this machine can reach the address.
         schema_version: of DUIS, as the requests state it.
         late: what comes for a request later than this, after it was sent or is to be carried out, is late.
@@ -72,6 +75,7 @@ class GatewayConfig(DriverConfig):
     receive_host: str = "127.0.0.1"
     receive_port: Annotated[int, Field(ge=0, le=0xFFFF)]
     receive_path: str = "/smartdcc/duis"
+    receive_shared: YesNo = False
     receive_token: SecretStr | None = None
     token: SecretStr | None = None
     late: Annotated[SecondsField, Field(gt=0)] = 86400.0
@@ -162,12 +166,14 @@ class Gateway(Driver[GatewayConfig]):
         self._sightings = Sightings(context, self._redactor)
         self._client: DuisClient | None = None
         self._service: ReceiveService | None = None
+        self._shared: SharedReceive | None = None
+        self._member: Member | None = None
         self._lost = False
 
     def resources(self) -> list[str]:
-        """The address of the receive service, unless any free port will do."""
+        """The address of the receive service, unless any free port will do, or rigs share it."""
         port = self.config.receive_port
-        return [f"tcp:{self.config.receive_host}:{port}"] if port else []
+        return [f"tcp:{self.config.receive_host}:{port}"] if port and not self.config.receive_shared else []
 
     def problems(self) -> Sequence[Problem]:
         """What is wrong with addresses, TLS files, tokens, keys and certificates."""
@@ -176,12 +182,14 @@ class Gateway(Driver[GatewayConfig]):
     @property
     def receive_port(self) -> int:
         """The TCP port of the receive service."""
-        return self._service.port if self._service else self.config.receive_port
+        service = self._service or self._shared
+        return service.port if service else self.config.receive_port
 
     async def connect(self) -> None:
         """Start the receive service, and see whether the DCC's port answers; see `Driver.connect`."""
         from drivers.duis_http import DuisClient
         from drivers.receive_service import ReceiveService
+        from drivers.shared_receive import Address, Member, join
 
         config, token = self.config, self.config.receive_token
         client = DuisClient(
@@ -191,18 +199,25 @@ class Gateway(Driver[GatewayConfig]):
             where=self.name,
             token=config.token.get_secret_value() if config.token else None,
         )
-        service = ReceiveService(
-            config.receive_host,
-            config.receive_port,
-            config.receive_path + (f"/{token.get_secret_value()}" if token else ""),
-            tls=config.receive_tls.context(server=True) if config.receive_tls else None,
-            deliver=self._deliver,
-            refused=lambda what, why, peer: self._sightings.refuse(what, why, volatile={"peer": peer}),
-            where=self.name,
-        )
-        self._client, self._service = client, service
+        self._client = client
+        path = config.receive_path + (f"/{token.get_secret_value()}" if token else "")
+        tls = config.receive_tls.context(server=True) if config.receive_tls else None
         try:
-            await service.start()
+            if config.receive_shared:
+                address = Address(config.receive_host, config.receive_port, path, repr(config.receive_tls))
+                member = Member(self._sightings.concern, self._deliver, self._refuse, self.name)
+                self._shared, self._member = await join(address, tls, member), member
+            else:
+                self._service = ReceiveService(
+                    config.receive_host,
+                    config.receive_port,
+                    path,
+                    tls=tls,
+                    deliver=self._deliver,
+                    refused=self._refuse,
+                    where=self.name,
+                )
+                await self._service.start()
             await client.open()
         except BaseException:
             await self.close()
@@ -211,12 +226,18 @@ class Gateway(Driver[GatewayConfig]):
 
     async def close(self) -> None:
         """Stop listening and free the sockets, within about two seconds."""
-        service, client = self._service, self._client
-        self._service = self._client = None
+        service, shared, client = self._service, self._shared, self._client
+        self._service = self._shared = self._client = None
         if service is not None:
             await service.stop()
+        if shared is not None and self._member is not None:
+            await shared.leave(self._member)
         if client is not None:
             await client.close()
+
+    def _refuse(self, what: str, why: str, peer: str) -> None:
+        """Take note of what came to the receive service and never became a message."""
+        self._sightings.refuse(what, why, volatile={"peer": peer})
 
     def _deliver(self, document: bytes, peer: str) -> str | None:
         """Take what was delivered to the receive service; return why it is refused, or None."""

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from bench.capabilities import Edge, EdgeKind, TimedBy
 from bench.clock import Instant
-from bench.device import DeviceContext, Driver
-from bench.errors import DeviceError
+from bench.device import DeviceContext, Driver, DriverConfig, Problem
+from bench.errors import BenchError, DeviceError
 from bench.quantities import SecondsField
 from drivers.modbus import Exchange, ModbusUnit, middle
 from drivers.modbus_address import ModbusConfig
 
 Address = Annotated[int, Field(ge=0, le=0xFFFF)]
+
+
+class WatchdogConfig(DriverConfig):
+    """A relay module's own watchdog: it releases its outputs when it has heard nothing for some time.
+
+    Attributes:
+        holding_register: where that time is kept; 0 in it switches the watchdog off.
+        time: how long it waits for a word of the bench.
+        unit: what one in the register stands for.
+    """
+
+    holding_register: Address
+    time: Annotated[SecondsField, Field(gt=0)]
+    unit: Annotated[SecondsField, Field(gt=0)] = 0.1
+
+    @property
+    def ticks(self) -> int:
+        """The time in the register's unit."""
+        return round(self.time / self.unit)
+
+    @model_validator(mode="after")
+    def _fits_its_register(self) -> WatchdogConfig:
+        if not 1 <= self.ticks <= 0xFFFF:
+            raise ValueError(f"{self.time:g} s is {self.ticks} of its unit: 1 to 65535 fit into the register")
+        return self
 
 
 class RelayConfig(ModbusConfig):
@@ -32,6 +58,7 @@ class RelayConfig(ModbusConfig):
             back, and a welded contact goes unnoticed.
         feedback_inverted: the discrete input is true while the path is open.
         operate_time: the longest the contact takes to follow its coil; the state is read back after it.
+        watchdog: the module's own watchdog, armed from the connection to its orderly end.
     """
 
     coil: Address | None = None
@@ -42,6 +69,7 @@ class RelayConfig(ModbusConfig):
     feedback: Address | None = None
     feedback_inverted: bool = False
     operate_time: Annotated[SecondsField, Field(ge=0, le=5)] = 0.02
+    watchdog: WatchdogConfig | None = None
 
     @model_validator(mode="after")
     def _one_output(self) -> RelayConfig:
@@ -63,6 +91,7 @@ class ModbusRelay(Driver[RelayConfig]):
         super().__init__(context, config)
         self._unit = ModbusUnit(context, config)
         self._closed_when_on = config.contact == "normally_open"
+        self._armed = False
 
     def resources(self) -> list[str]:
         """Its one output; the line, and other outputs of the same module, may be shared."""
@@ -75,11 +104,59 @@ class ModbusRelay(Driver[RelayConfig]):
 
     async def connect(self) -> None:
         """Open the line, and read the output and the feedback input, so that wrong addresses are found now."""
-        await self._unit.open(self._read_all)
+        await self._unit.open(self._open)
+        if self.config.watchdog is not None:
+            self.start_background(self._feed, title="watchdog")
 
     async def close(self) -> None:
-        """Give the line back; the relay stays as it is."""
+        """Give the line back; the relay stays as it is, and its watchdog, which would release it later, is off."""
+        await self.stop_background()
+        if self.config.watchdog is not None and self._armed:
+            self._armed = False
+            with contextlib.suppress(BenchError):
+                await self._unit.write_register(self.config.watchdog.holding_register, 0)
         self._unit.close()
+
+    @property
+    def acts_alone_after_s(self) -> float | None:
+        """How long after the last word of the bench its watchdog opens the supply path; None if it does not."""
+        return self.config.watchdog.time if self.config.watchdog is not None and self._closed_when_on else None
+
+    @property
+    def opens_unpowered(self) -> bool:
+        """Whether the supply path is open while the relay has no power."""
+        return self._closed_when_on
+
+    def problems(self) -> Sequence[Problem]:
+        """A watchdog that would close the path, since the contact conducts while it is released."""
+        if self.config.watchdog is None or self._closed_when_on:
+            return ()
+        return (
+            Problem("its watchdog would close the supply path", "Use the normally open contact, or leave watchdog out"),
+        )
+
+    async def _open(self) -> None:
+        await self._read_all()
+        watchdog = self.config.watchdog
+        if watchdog is None:
+            return
+        await self._unit.write_register(watchdog.holding_register, watchdog.ticks)
+        self._armed = True
+        (found,), _ = await self._unit.read_registers(watchdog.holding_register)
+        if found != watchdog.ticks:
+            raise DeviceError(
+                f"its watchdog reads back {found}, not {watchdog.ticks}",
+                where=f"{self.name} ({self.config.resource})",
+                next_step="Check the watchdog's register and unit with its manual",
+            )
+
+    async def _feed(self) -> None:
+        """Let it hear something in time, whatever else goes on."""
+        assert self.config.watchdog is not None
+        while True:
+            await self.context.clock.sleep(self.config.watchdog.time / 3)
+            with contextlib.suppress(BenchError):
+                await self._is_energised()
 
     async def switch(self, closed: bool) -> Edge:
         """Close or open the supply path and read it back.

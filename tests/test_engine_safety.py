@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.clock import ClockKind, Instant, VirtualClock
+from bench.clock import ClockKind, Instant, RealClock, VirtualClock
 from bench.durable import StorageError
 from bench.errors import ClockError, UnsafeError
 from bench.ledger import Ledger
@@ -70,6 +70,23 @@ async def test_neither_parked_nor_safe_is_said_loudly(tmp_path: Path) -> None:
         (event.kind, event.data["device"]) for event in bench.events if event.data.get("state") == "unconfirmed"
     ]
     assert sorted(unconfirmed) == [("park", "relay"), ("park", "source"), ("safe", "source")]
+
+
+@pytest.mark.realtime
+async def test_what_is_not_confirmed_sounds_the_alarm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    horn = tmp_path / "horn"
+    horn.write_text(f'#!/bin/sh\nprintf %s "$2" > {tmp_path}/heard\nexit 3\n')
+    horn.chmod(0o700)
+    text = RIG.replace("require_synchronised: yes", "require_synchronised: no") + f"alarm: [{horn}, --loud]\n"
+    bench = make_bench(tmp_path, rig_text=text, clock=RealClock())
+    bench.source.lose("make_safe")
+    engine = bench.engine(WAIT)
+    bench.at(0.05, engine.abort, "Ctrl-C")
+    assert not (await engine.run()).safe
+    words = "small: the safe state is not confirmed: source"
+    assert (tmp_path / "heard").read_text().startswith(words)
+    assert f"ALARM *** {words}" in capsys.readouterr().err
+    assert bench.told("alarm")[0].data["program"] == f"{horn} ended with 3"
 
 
 async def test_an_abort_acts_at_once_though_the_source_blocks_for_ever(tmp_path: Path) -> None:

@@ -102,3 +102,38 @@ def test_the_watchdog_trips_once_after_as_many_readings_as_the_rig_demands() -> 
     for value in (25.0, 25.0):
         watchdog.read("current", value)
     assert "20 A" in trips[1]
+
+
+def test_what_stands_at_its_limit_does_not_escape_by_noise() -> None:
+    trips: list[str] = []
+    watchdog = Watchdog(LIMITS, trips.append)
+    for value in (271.0, 269.5, 271.0):
+        watchdog.read("voltage", value)
+    assert len(trips) == 1, "269.5 V is no way back"
+    watchdog = Watchdog(LIMITS, trips.append)
+    for value in (271.0, 268.0, 271.0):
+        watchdog.read("voltage", value)
+    assert len(trips) == 1, "268 V is"
+
+
+def test_a_voltage_can_be_too_low_only_where_there_is_to_be_one() -> None:
+    trips: list[str] = []
+    watchdog = Watchdog(LIMITS, trips.append)
+    for value, live in ((60.0, False), (60.0, False), (0.0, True), (0.0, True), (10.0, True), (10.0, True)):
+        watchdog.read("voltage", value, live=live)
+    assert trips == [], "an outage is what the bench is for"
+    for _ in range(2):
+        watchdog.read("voltage", 60.0, live=True)
+    assert trips == ["the reference meter read 60 V, below the rig's limit of 180 V, 2 times in a row"]
+
+
+def test_a_frequency_has_a_band_while_there_is_one() -> None:
+    for value, words in (
+        (53.5, "53.5 Hz, above the rig's limit of 53 Hz"),
+        (46.5, "46.5 Hz, below the rig's limit of 47"),
+    ):
+        trips: list[str] = []
+        watchdog = Watchdog(LIMITS, trips.append, "the source's own meter")
+        for reading in (0.0, 0.0, 50.0, value, value):
+            watchdog.read("frequency", reading)
+        assert len(trips) == 1 and words in trips[0] and trips[0].startswith("the source's own meter read")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.verdict import Verdict
-from tests.fakes import make_bench
+from tests.fakes import RIG, make_bench
 
 RAISE = "steps: [{supply: {set: 250 V}, forbid: [{hub: {power: 'off'}, for: 60 s}]}]\n"
 UNSTEADY = "the supply did not stay at 250 V as it was set: the reference meter reads 230.0 V"
@@ -66,3 +66,26 @@ async def test_what_the_bench_itself_does_to_the_supply_is_steady(tmp_path: Path
     bench = make_bench(tmp_path)
     result = await bench.run(f"steps: [{steps}]\n")
     assert (result.verdict, result.reason) == (Verdict.PASSED, "")
+
+
+async def test_a_brown_out_while_a_voltage_is_set_leads_to_the_safe_state(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+    bench.at(10.5, setattr, bench.meter, "reads", 60.0)
+    result = await bench.run(RAISE)
+    assert result.verdict is Verdict.UNDECIDED
+    assert "aborted: the reference meter read 60 V, below the rig's limit of 180 V, 2 times in a row" in result.reason
+    assert bench.is_safe and not result.parked
+    assert bench.told("run", state="abort")[0].data["reason"].startswith("the reference meter read 60 V")
+
+
+async def test_a_rig_without_a_reference_meter_is_watched_by_its_source(tmp_path: Path) -> None:
+    rig = RIG.replace(", meter: meter", "").replace("{device: meter, quantity", "{device: source, quantity")
+    bench = make_bench(tmp_path, rig_text=rig)
+    bench.at(10.5, setattr, bench.source, "volts", 290.0)
+    result = await bench.run("steps: [{wait: 60 s}]\n")
+    assert "aborted: the source's own meter read 290 V, above the rig's limit of 270 V" in result.reason
+    assert bench.is_safe
+    bench = make_bench(tmp_path, rig_text=rig)
+    bench.at(10.5, bench.source.lose, "read_state")
+    result = await bench.run("steps: [{wait: 60 s}]\n")
+    assert "aborted: the source's own meter is lost" in result.reason

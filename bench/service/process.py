@@ -21,6 +21,7 @@ from bench.runner import bench_key
 from bench.service.address import socket_path
 from bench.service.remote_server import listening_remotely
 from bench.service.server import EngineService, listening
+from bench.shared import shares_held
 
 _LETTING_GO_S = 5.0
 
@@ -71,7 +72,8 @@ async def _serve(rig: Rig, out: Path, state: Path, say: Callable[[str], None]) -
         loop.add_signal_handler(number, ending.on_signal, name)
     try:
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(held(rig, state, "serve", on_lost=ending.on_lost, say=say))
+            # What it shares with other rigs it holds for each run, not all the time that it serves.
+            await stack.enter_async_context(held(rig, state, "serve", on_lost=ending.on_lost, say=say, share=False))
             opened = partial(open_rig, rig, RealClock(), state=state)
             session = await stack.enter_async_context(patiently_open(opened, PATIENCE_S, say))
             service = ending.service = EngineService(session, RigRunner(session, out, bench_key(state)), folder)
@@ -121,7 +123,13 @@ async def _take_over(rig: Rig, state: Path) -> str:
         if rig.emulated:
             return f"taken from {before}; its emulated world ended with it"
         await guard_gone(rig, folder)
-        await recover(rig, state, f"taken from {before}", lambda _text: None)
+        async with shares_held(rig, folder, "take over", on_lost=_ignore, say=_ignore) as shares:
+            await recover(rig, state, f"taken from {before}", _ignore)
+            shares.parked()
     finally:
         lease.release()
     return f"taken from {before}; the rig was made safe and is parked"
+
+
+def _ignore(_text: str) -> None:
+    """Nobody is told: what was done is in the sentence at the end."""

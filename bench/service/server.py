@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import stopped
+from bench import alarm, stopped
+from bench.aftermath import settle
 from bench.clock import Clock
 from bench.errors import BenchError, CodecError, UsageError
 from bench.events import Event
@@ -25,6 +26,8 @@ from bench.service.address import reachable
 from bench.service.clients import Client, Clients
 from bench.service.lines import LONGEST_COMMAND, VERSION, decode
 from bench.service.prompts import ClientOperator
+from bench.shared import shares_held
+from bench.sightings import Sighting
 from bench.tasks import stop
 
 _LAST_RUNS = 50
@@ -65,7 +68,10 @@ class EngineService:
         self._work = asyncio.Event()
         self._ended = asyncio.Event()
         self._safe: asyncio.Task[tuple[str, ...]] | None = None
+        self._settling: asyncio.Task[list[str]] | None = None
+        self._late: list[str] = []
         self._stopping = False
+        self._given_up = ""
         self._commands: dict[str, Command] = {
             "subscribe": self._subscribe,
             "status": self._status,
@@ -80,6 +86,7 @@ class EngineService:
         }
         session.stream.subscribe(self._clients.receive)
         session.stream.subscribe(self._notice)
+        session.watch(self._see)
 
     @property
     def unsafe(self) -> bool:
@@ -88,16 +95,39 @@ class EngineService:
 
     async def work(self) -> None:
         """Carry out what clients ask for, until one says `stop` or `end` is called."""
-        while not self._stopping:
-            if not self._waiting:
-                self._work.clear()
-                await self._work.wait()
-                continue
-            await self._one(self._waiting.popleft())
+        try:
+            while not self._stopping:
+                if not self._waiting:
+                    self._work.clear()
+                    await self._work.wait()
+                    continue
+                await self._settled()
+                if self._waiting:
+                    await self._one(self._waiting.popleft())
+        finally:
+            if self._settling is not None:
+                stop(self._settling)
+                await asyncio.wait([self._settling])
+
+    async def _settled(self) -> None:
+        """Wait for what the last abort makes devices say; it is booked before the next run begins."""
+        settling = self._settling
+        if settling is None:
+            return
+        while not settling.done() and not self._stopping and self._waiting:
+            self._work.clear()
+            work = asyncio.ensure_future(self._work.wait())
+            await asyncio.wait([settling, work], return_when=asyncio.FIRST_COMPLETED)
+            stop(work)
+        if settling.done():
+            self._settling = None
+            if not settling.cancelled() and (error := settling.exception()) is not None:
+                self._drop_waiting(f"what the last run caused could not be booked: {error}")
 
     def end(self, why: str) -> None:
         """Abort the run that is going on, forget those that wait, and let `work` return."""
         self._stopping = True
+        self._given_up = why
         if self._runs.engine is not None:
             self._runs.engine.abort(why)
         self._drop_waiting(why)
@@ -109,7 +139,7 @@ class EngineService:
         finished: Finished | None = None
         error = ""
         try:
-            finished = await self._runs.run(job.runbook, job.plan, self._operator, _Quiet())
+            finished = await self._run_with_shares(job)
         except BenchError as problem:
             error = str(problem)
         finally:
@@ -122,6 +152,45 @@ class EngineService:
         self._finish(job, finished, error)
         if not parked:
             self._drop_waiting("the run before it left the rig unparked")
+
+    async def _run_with_shares(self, job: _Job) -> Finished:
+        """Run, after waiting in the queues of what the rig shares with others."""
+        rig = self._session.rig
+        if rig.emulated:
+            return await self._runs.run(job.runbook, job.plan, self._operator, _Quiet())
+        self._given_up = ""
+        async with shares_held(
+            rig,
+            self._folder,
+            f"run {job.runbook.name}",
+            on_lost=self._lose,
+            say=self._waits,
+            given_up=lambda: bool(self._given_up),
+        ) as shares:
+            self._step = ""
+            if self._given_up:
+                raise BenchError(f"it did not begin: {self._given_up}")
+            if shares.unparked:
+                await self._park_first()
+            shares.begun()
+            finished = await self._runs.run(job.runbook, job.plan, self._operator, _Quiet())
+            if finished.result.parked:
+                shares.parked()
+            return finished
+
+    def _waits(self, text: str) -> None:
+        self._step = text
+
+    def _lose(self, why: str) -> None:
+        if self._runs.engine is not None:
+            self._runs.engine.abort(why)
+
+    async def _park_first(self) -> None:
+        """Another rig did not leave parked what they share; what its end makes this rig's devices say is waited for."""
+        unparked = await reach(self._session, "park", self._session.rig.file.park)
+        if unparked:
+            raise BenchError(f"the park state was not confirmed: {'; '.join(unparked)}", next_step="Look at the bench")
+        await self._session.clock.sleep(self._session.rig.file.drain)
 
     def _finish(self, job: _Job, finished: Finished | None, error: str) -> None:
         done: dict[str, Any] = {"job": job.number, "runbook": job.runbook.name, "error": error}
@@ -145,6 +214,11 @@ class EngineService:
 
     def _tell_job(self, job: _Job, state: str) -> None:
         self._clients.tell({"type": "job", "state": state, "job": job.number, "runbook": job.runbook.name})
+
+    def _see(self, sighting: Sighting) -> None:
+        """Keep what is said while no run is there that would: it is the last one's."""
+        if self._job is None and self._state in ("safe", "unsafe") and sighting.is_alert:
+            self._late.append(sighting.label(self._session.parties))
 
     def _notice(self, event: Event) -> None:
         if event.kind == "step":
@@ -221,6 +295,7 @@ class EngineService:
     async def _run(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
         if self._state in ("safe", "unsafe"):
             raise UsageError("the rig is not parked", next_step="Look at the bench, then `hilbench rig park RIG`")
+        stopped.check(self._folder)
         names = message.get("runbooks")
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise UsageError("runbooks is no list of names", next_step='Send {"do": "run", "runbooks": ["ic02"]}')
@@ -247,14 +322,19 @@ class EngineService:
         return {}
 
     async def _abort(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
-        engine = self._engine()
-        engine.abort(f"by {self._operated(message, 'abort')}")
+        if self._job is not None and self._runs.engine is None:
+            # It waits for what another rig uses.
+            self._given_up = f"aborted by {self._operated(message, 'abort')}"
+        else:
+            engine = self._engine()
+            engine.abort(f"by {self._operated(message, 'abort')}")
         self._drop_waiting("the run before it was aborted")
         return {}
 
     async def _estop(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
         """The safe state at once, whatever is going on; the reply says whether it was confirmed."""
         engine = self._runs.engine
+        self._given_up = f"emergency stop by {_who(message)}"
         if engine is not None:
             # The engine opens the relay before it does anything else; nothing of ours comes before it either.
             engine.abort(f"emergency stop by {_who(message)}")
@@ -270,6 +350,8 @@ class EngineService:
             self._drop_waiting("the rig was stopped")
             unsafe = await asyncio.shield(self._safe)
             self._state = "unsafe" if unsafe else "safe"
+            if unsafe:
+                await alarm.sound(self._session.rig, f"the safe state is not confirmed: {'; '.join(unsafe)}")
         stopped.mark(self._folder, _who(message))
         return {"confirmed": self._state == "safe", "state": self._state}
 
@@ -282,6 +364,10 @@ class EngineService:
             unsafe = await reach(self._session, "safe", self._session.rig.file.safe)
             self._state = "unsafe" if unsafe else "safe"
             raise BenchError(f"the park state was not confirmed: {'; '.join(unparked)}", next_step="Look at the bench")
+        if self._state in ("safe", "unsafe"):
+            run = next((done.get("bundle", "") for done in reversed(self._done) if not done["error"]), "")
+            earlier, self._late = self._late, []
+            self._settling = asyncio.create_task(settle(self._session, self._folder, run, earlier), name="aftermath")
         self._state = "parked"
         stopped.clear(self._folder)
         return {"state": self._state}

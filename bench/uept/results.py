@@ -107,7 +107,7 @@ def _proven(steps: Iterable[Mapping[str, Any]], undecided: str) -> Iterator[Prov
     """What steps prove; where the run as a whole could not be decided, nothing passed in it."""
     found: dict[str, list[tuple[Result, str]]] = {}
     for step in steps:
-        for requirement in step.get("covers", ()):
+        for requirement in step.get("requirements", ()):
             result = _RESULTS[step["verdict"]]
             if result is Result.PASSED and undecided:
                 result, step = Result.BLOCKED, {**step, "reason": undecided}

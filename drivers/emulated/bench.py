@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -13,30 +14,16 @@ from bench.clock import Clock
 from bench.errors import UsageError
 from bench.eui import Eui64
 from bench.parties import Dut, KeyUse, Parties
-from drivers.emulated.faults import KNOWN, Fault, Faults
+from drivers.emulated.fault_kinds import KINDS, KNOWN
+from drivers.emulated.fault_record import FaultRecord
+from drivers.emulated.fault_schedule import FaultScheduleSpec, draw
+from drivers.emulated.faults import Fault, Faults
 from drivers.emulated.identities import certificate_pem, private_pem
 from drivers.emulated.memory import NotMemorable, dumps, loads
 from drivers.emulated.spec import EmulationSpec
 from drivers.emulated.wires import Place, Wire, make
 from drivers.emulated.world import Wiring, World
 
-_WIRE_FAULTS = (
-    "dcc-silent",
-    "dcc-bad-xml-signature",
-    "dcc-garbled",
-    "source-ignores",
-    "source-silent",
-    "source-slow",
-    "source-garbled",
-    "source-vanishes",
-    "relay-silent",
-    "relay-ignores",
-    "meter-silent",
-    "broker-restart",
-    "console-unplugged",
-    "sniffer-unplugged",
-    "sniffer-garbled",
-)
 _ROLES = ("source", "relay", "meter")
 _FORMAT = "hilbench emulated world 1"
 
@@ -55,6 +42,7 @@ class EmulatedBench:
         faults: what goes wrong beside the faults of `spec`.
         rig: the rig's name.
         saved: what an earlier life of this world has written (`memory`).
+        record: file that gets a line for each beginning and end of a fault.
 
     Attributes:
         on_change: called whenever something may have changed that `memory` holds.
@@ -78,12 +66,14 @@ class EmulatedBench:
         faults: Sequence[str] = (),
         rig: str = "",
         saved: bytes | None = None,
+        record: Path | None = None,
     ) -> None:
         self.on_change: Callable[[], None] = lambda: None
         self._spec, self._devices, self._supply = spec, rig_devices, supply
-        self._faults = Faults((*spec.faults, *faults))
         loop = asyncio.get_running_loop()
         seed = spec.seed if seed is None else seed
+        drawn = () if spec.fault_schedule is None else draw(spec.fault_schedule, seed)
+        self._faults = Faults((*spec.faults, *(str(fault) for fault in drawn), *faults))
         self._identity = {
             "rig": rig,
             "seed": seed,
@@ -105,6 +95,7 @@ class EmulatedBench:
             saved=state["world"] if state else None,
         )
         self.world.on_change = lambda: self.on_change()
+        self._record = FaultRecord(self.world.schedule, clock, record)
         self._folder = Path()
         self._wires: dict[str, Wire] = {}
         self._settings: dict[str, Mapping[str, Any]] = {}
@@ -114,6 +105,20 @@ class EmulatedBench:
     def faults_known() -> Mapping[str, str]:
         """Every fault by name, with what it does."""
         return KNOWN
+
+    @staticmethod
+    def drawn_faults(section: Mapping[str, Any], seed: int) -> tuple[str, ...]:
+        """The faults of a fault schedule, as `faults` takes them.
+
+        Raises:
+            ValidationError: the section is no schedule.
+        """
+        return tuple(str(fault) for fault in draw(FaultScheduleSpec.model_validate(section), seed))
+
+    @property
+    def record(self) -> Sequence[Mapping[str, Any]]:
+        """What went wrong when (`drivers.emulated.fault_record`)."""
+        return self._record.notes
 
     @property
     def parties(self) -> Parties:
@@ -142,6 +147,7 @@ class EmulatedBench:
                 self._settings[name] = await wire.start()
             for fault in self._wire_faults():
                 await self._schedule_fault(fault)
+            self._record.start(self._faults)
         except BaseException:
             await self.close()
             raise
@@ -151,13 +157,17 @@ class EmulatedBench:
         failing, self._failing = self._failing, []
         for task in failing:
             task.cancel()
-        await asyncio.gather(*failing, return_exceptions=True)
+        ended = await asyncio.gather(*failing, return_exceptions=True)
         wires, self._wires = self._wires, {}
         for wire in reversed(list(wires.values())):
             await wire.close()
         if self._folder != Path():
             shutil.rmtree(self._folder, ignore_errors=True)
         self.world.close()
+        for error in ended:
+            if isinstance(error, Exception):
+                # A fault that could not come is a mistake of the emulator.
+                raise error
 
     def memory(self) -> bytes:
         """Everything that another life of this world needs to go on, as a text that `saved` takes."""
@@ -200,7 +210,7 @@ class EmulatedBench:
         )
 
     def _wire_faults(self) -> list[Fault]:
-        return [fault for name in _WIRE_FAULTS for fault in self._faults.all(name)]
+        return [fault for fault in self._faults.every() if KINDS[fault.name].wire]
 
     def _check_faults(self) -> None:
         for fault in self._wire_faults():
@@ -211,15 +221,19 @@ class EmulatedBench:
         for wire in self._wires.values():
             if fault.name not in wire.faults:
                 continue
-            if fault.delay_s or fault.name == "broker-restart":
-                self._failing.append(asyncio.create_task(self._fail_later(wire, fault), name=f"fault {fault.name}"))
+            if fault.begins_s or KINDS[fault.name].momentary or math.isfinite(fault.ends_s):
+                self._failing.append(asyncio.create_task(self._befall(wire, fault), name=f"fault {fault.name}"))
             else:
                 await wire.fail(fault)
 
-    @staticmethod
-    async def _fail_later(wire: Wire, fault: Fault) -> None:
-        await asyncio.sleep(fault.delay_s)
+    async def _befall(self, wire: Wire, fault: Fault) -> None:
+        """Let a fault come, and go again if it does."""
+        schedule = self.world.schedule
+        await asyncio.sleep(fault.begins_s - schedule.age_s)
         await wire.fail(fault)
+        if not KINDS[fault.name].momentary and math.isfinite(fault.ends_s):
+            await asyncio.sleep(fault.ends_s - schedule.age_s)
+            await wire.mend(fault)
 
 
 def _read_state(saved: bytes, identity: Mapping[str, Any]) -> Mapping[str, Any]:

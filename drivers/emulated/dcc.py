@@ -41,6 +41,7 @@ _P = TypeVar("_P", bound=Part)
 GBCS_VERSION = "4.3"
 """The version of GBCS that pre-commands are made for."""
 
+_REJECTED = "E4"
 BAD_SIGNED_PRE_COMMAND = "E100"
 """Answers a signed pre-command whose signature or content is not right. No source gives the real code."""
 
@@ -147,6 +148,8 @@ class Dcc:
             serves=self._serves,
             unnotified=self._of_party,
         )
+        if (rejects := self.world.faults.find("dcc-rejects")) is not None:
+            code = code or rejects.argument or _REJECTED
         if code is not None or user is None:
             return self._answer(request, code or "E1")
         if service_request(request.service_reference_variant).target is Target.DCC:

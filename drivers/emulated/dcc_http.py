@@ -39,10 +39,14 @@ class HttpFaults:
     Attributes:
         silent: requests are taken and never answered, and nothing is delivered.
         garbled: answers and deliveries are not XML.
+        away: requests are refused with status 503, and nothing is delivered until this is over.
+        slow_s: how late each answer is now.
     """
 
     silent: bool = False
     garbled: bool = False
+    away: bool = False
+    slow_s: Callable[[], float] = lambda: 0.0
 
 
 class DccServer:
@@ -96,8 +100,12 @@ class DccServer:
             except ConnectionError:
                 # Who asked has gone before the question was whole: nobody is there to be answered.
                 return web.Response(status=400)
+            if self._faults.away:
+                return web.Response(status=503)
             if self._faults.silent:
                 await self._closing.wait()
+            if late_s := self._faults.slow_s():
+                await asyncio.sleep(late_s)
             if self._faults.garbled:
                 return web.Response(body=_GARBAGE, content_type=CONTENT_TYPE)
             try:
@@ -214,6 +222,8 @@ class Postman:
 
     async def _try(self, session: aiohttp.ClientSession, document: bytes) -> int | None:
         """Post once; the HTTP status, or None if there was none."""
+        if self._faults.away:
+            return None
         try:
             async with (
                 asyncio.timeout(_TIMEOUT_S),

@@ -67,6 +67,7 @@ class Mail:
     ) -> None:
         self._world, self._keys, self._others, self._deliver = surroundings, keys, others, deliver
         self.counter = surroundings.clock.now().utc_ns // 1_000_000
+        self._disorder = surroundings.schedule.random("order of deliveries")
         self._earlier: dict[tuple[str, Eui64, str], bytes] = {}
         self.bad_signatures = False
         self.versions: Mapping[Eui64, str] = {}
@@ -166,6 +167,15 @@ class Mail:
         self._send(self.sign(response), delay_s)
 
     def _send(self, document: bytes, delay_s: float) -> None:
+        find = self._world.faults.find
+        late, disordered, twice = find("dcc-late"), find("dcc-out-of-order"), find("dcc-duplicate")
+        delay_s += late.delay_s if late else 0.0
+        delay_s += self._disorder.uniform(0.0, disordered.delay_s) if disordered else 0.0
+        self._send_after(document, delay_s)
+        if twice:
+            self._send_after(document, delay_s + twice.delay_s)
+
+    def _send_after(self, document: bytes, delay_s: float) -> None:
         if delay_s:
             self._world.schedule.after(delay_s, lambda: self._deliver(document))
         else:

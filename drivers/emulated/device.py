@@ -17,7 +17,7 @@ from bench.gbcs.alerts import Alert, Asn1Specific, Specific, SupplyOutage, build
 from bench.gbcs.catalogue import Encoding
 from bench.gbcs.message import Framing, Message
 from bench.gbcs.use_cases import UseCase
-from bench.parties import DeviceType, Dut, KeyUse
+from bench.parties import Dut, KeyUse
 from drivers.emulated.commands import Action, Values, respond
 from drivers.emulated.faults import STORM, Faults, canonical_code
 from drivers.emulated.identities import Identities, RemotePartyRole
@@ -91,32 +91,48 @@ class DeviceClock:
 
     Args:
         clock: true time.
-        error_s: how far it is ahead at the start; negative for behind.
 
     Attributes:
-        offset_ns: how far it was put ahead of true time since, beside that error.
+        offset_ns: how far it was put ahead of true time since, beside the error that a fault makes.
     """
 
-    def __init__(self, clock: Clock, error_s: float = 0.0) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._fault_ns = round(error_s * 1e9)
+        self._fault_ns = 0
+        self._ppm, self._fast_since_ns = 0.0, 0
         self.offset_ns = 0
 
     def utc_ns(self) -> int:
         """UTC as the device has it, nanoseconds."""
-        return self._clock.now().utc_ns + self.offset_ns + self._fault_ns
+        return self._clock.now().utc_ns + self.offset_ns + self._fault_ns + self._gained_ns()
 
     def utc(self) -> datetime:
         """UTC as the device has it."""
         return from_utc_ns(self.utc_ns())
 
     def set(self, utc: datetime) -> None:
-        """Set it; an error that was injected stays."""
-        self.offset_ns = to_utc_ns(utc) - self._clock.now().utc_ns
+        """Set it; an error that was injected stays, and it drifts on."""
+        now = self._clock.now()
+        self._fast_since_ns = now.mono_ns
+        self.offset_ns = to_utc_ns(utc) - now.utc_ns
 
     def drift(self, offset_s: float) -> None:
         """Put it ahead by so much of true time, or behind, until it is set."""
         self.offset_ns = round(offset_s * 1e9)
+
+    def err(self, by_s: float) -> None:
+        """Be wrong by so much more from now on, whoever sets it: a fault."""
+        self._fault_ns += round(by_s * 1e9)
+
+    def run_fast(self, ppm: float) -> None:
+        """Run fast by so much from now on, or slow; what it gained stays until it is set."""
+        self.offset_ns += self._gained_ns()
+        self._ppm, self._fast_since_ns = ppm, self._clock.now().mono_ns
+
+    def _gained_ns(self) -> int:
+        if not self._ppm:
+            return 0
+        return round((self._clock.now().mono_ns - self._fast_since_ns) * self._ppm / 1e6)
 
 
 def from_utc_ns(utc_ns: int) -> datetime:
@@ -180,8 +196,7 @@ class EmulatedDevice(ABC):
         self.dut = dut
         self.encoding = encoding
         self.anchors = dict(anchors)
-        fault = surroundings.faults.find("device-clock-off") if dut.type in (DeviceType.ESME, DeviceType.GSME) else None
-        self.clock = DeviceClock(surroundings.clock, float(fault.argument or 0) if fault else 0.0)
+        self.clock = DeviceClock(surroundings.clock)
         self.signing = surroundings.identities.device(dut.eui, KeyUse.DIGITAL_SIGNATURE)
         self.agreement = surroundings.identities.device(dut.eui, KeyUse.KEY_AGREEMENT)
         self.uplink: Callable[[Sent], None] = lambda sent: None

@@ -42,7 +42,7 @@ class ForbiddenAlerts:
 
     def follow(self, stimulus: str) -> None:
         """Say in a while what may not follow this."""
-        for fault in self._world.faults.all("forbidden-alert"):
+        for fault in self._world.faults.lasting("forbidden-alert"):
             code = fault.argument or ""
             own = [each for each, codes in _STIMULI.items() if code in codes]
             if stimulus in own or (not own and stimulus != "fallen"):

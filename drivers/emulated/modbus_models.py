@@ -31,6 +31,9 @@ class RelayModel:
         self._normally_closed = normally_closed
         self._energised = gate.closed != normally_closed
         self._moving: Timer | None = None
+        self._moves_s = 0.0
+        self._watchdog_s = 0.0
+        self._alone: Timer | None = None
         self.stuck = False
 
     @property
@@ -41,6 +44,10 @@ class RelayModel:
     @property
     def closed(self) -> bool:
         """Whether the contact conducts."""
+        if self._moving is not None and self._moving.pending and self._schedule.now_s >= self._moves_s:
+            # It is looked at by a process that was late itself: the contact was not.
+            self._moving.cancel()
+            self._follow()
         return self._gate.closed
 
     def energise(self, on: bool) -> None:
@@ -48,7 +55,8 @@ class RelayModel:
         self._energised = on
         if self._moving is not None:
             self._moving.cancel()
-        self._moving = self._schedule.after(self._operate_s, self._follow)
+        self._moves_s = self._schedule.now_s + self._operate_s
+        self._moving = self._schedule.at(self._moves_s, self._follow)
 
     def attach(self, slave: ModbusSlave, *, coil: int = 0, feedback: int = 0) -> None:
         """Give it a coil, and a discrete input that is true while its contact conducts."""
@@ -66,6 +74,23 @@ class RelayModel:
 
         slave.holding_register(register, lambda: on_value if self.energised else off_value, write)
         slave.discrete_input(feedback, lambda: self.closed)
+
+    def attach_watchdog(self, slave: ModbusSlave, *, register: int, unit_s: float) -> None:
+        """Give it a watchdog: a holding register with the time after whose passing without a request it releases."""
+
+        def write(ticks: int) -> None:
+            self._watchdog_s = ticks * unit_s
+            self._heard()
+
+        slave.holding_register(register, lambda: round(self._watchdog_s / unit_s), write)
+        slave.on_heard = self._heard
+
+    def _heard(self) -> None:
+        if self._alone is not None:
+            self._alone.cancel()
+            self._alone = None
+        if self._watchdog_s:
+            self._alone = self._schedule.after(self._watchdog_s, lambda: self.energise(False))
 
     def _follow(self) -> None:
         if not self.stuck:

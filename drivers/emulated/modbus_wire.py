@@ -42,6 +42,8 @@ class SlaveFaults:
         garbled: what it answers is damaged on its way.
         exception: the exception code with which it refuses everything, or None.
         ignore_writes: it confirms writes and does nothing.
+        half: of what it answers the second half is lost.
+        drops: decides which answers are lost, one of two on average; None loses none.
     """
 
     silent: bool = False
@@ -49,6 +51,14 @@ class SlaveFaults:
     garbled: bool = False
     exception: int | None = None
     ignore_writes: bool = False
+    half: bool = False
+    drops: Random | None = None
+
+    def lose(self, frame: bytes) -> bytes:
+        """What is left of an answer on its way; nothing if it is lost."""
+        if self.drops is not None and self.drops.random() < 0.5:
+            return b""
+        return frame[: len(frame) // 2] if self.half else frame
 
 
 @dataclass(slots=True)
@@ -107,10 +117,12 @@ class ModbusSlave:
     Attributes:
         device_id: its address on the line, 1 to 247 (0 to 255 over TCP).
         faults: what is wrong with it.
+        on_heard: told of each request that gets to it.
     """
 
     device_id: int
     faults: SlaveFaults = field(default_factory=SlaveFaults)
+    on_heard: Callable[[], None] = field(default=lambda: None, repr=False)
     _coils: _Table = field(default_factory=_Table, repr=False)
     _discretes: _Table = field(default_factory=_Table, repr=False)
     _holdings: _Table = field(default_factory=_Table, repr=False)
@@ -153,6 +165,7 @@ class ModbusSlave:
     def answer(self, request: bytes) -> bytes:
         """Carry out one request and answer it: function code and data, without address and check."""
         function = request[0]
+        self.on_heard()
         try:
             if self.faults.exception is not None:
                 raise _Refused(self.faults.exception)
@@ -283,9 +296,10 @@ class ModbusTcpWire:
         frame = header[:4] + struct.pack(">HB", len(answer) + 1, header[6]) + answer
         if faults.garbled:
             frame = frame[:2] + bytes(byte ^ 0x55 for byte in frame[2:])
+        frame = faults.lose(frame)
 
         def send() -> None:
-            if not transport.is_closing():
+            if frame and not transport.is_closing():
                 transport.write(frame)
 
         if faults.delay_s:
@@ -335,6 +349,8 @@ class ModbusRtuWire(PtyLine):
         frame += crc16(frame)
         if slave.faults.garbled:
             frame = frame[:-1] + bytes([frame[-1] ^ 0x55])
+        if not (frame := slave.faults.lose(frame)):
+            return
         if slave.faults.delay_s:
             self._schedule.after(slave.faults.delay_s, lambda: self.send(frame))
         else:

@@ -113,6 +113,10 @@ class PtyLine:
         """Damage some bytes of each of the next units that are sent, leaving line ends where they are."""
         self._garble += units
 
+    def garble_no_more(self) -> None:
+        """Damage nothing of what is sent from now on."""
+        self._garble = 0
+
     def send(self, data: bytes) -> None:
         """Send one unit (usually a line) to the bench, whole or not at all."""
         if self._master is None or self.silent:

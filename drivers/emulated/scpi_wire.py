@@ -23,11 +23,17 @@ class WireFaults:
         silent: commands are carried out, and nothing is said.
         delay_s: every reply is late by this.
         garbled: every reply has its eighth bits set.
+        half: of every reply the second half is lost, and its end with it.
+        stuck: nothing comes in or goes out.
+        drops: decides which replies are lost, one of two on average; None loses none.
     """
 
     silent: bool = False
     delay_s: float = 0.0
     garbled: bool = False
+    half: bool = False
+    stuck: bool = False
+    drops: Random | None = None
 
 
 class ScpiSession:
@@ -37,30 +43,43 @@ class ScpiSession:
         interpreter: the instrument's language.
         faults: what goes wrong.
         send: puts a reply on the wire, without a terminator.
+        send_part: puts bytes on the wire as they are; where there is no such thing, half a reply is none.
     """
 
-    def __init__(self, interpreter: Interpreter, faults: WireFaults, send: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        interpreter: Interpreter,
+        faults: WireFaults,
+        send: Callable[[bytes], None],
+        send_part: Callable[[bytes], None] = lambda data: None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._interpreter, self._faults, self._send = interpreter, faults, send
+        self._interpreter, self._faults, self._send, self._send_part = interpreter, faults, send, send_part
         self._timers: list[asyncio.TimerHandle] = []
         self._last_due_s = 0.0
 
     def receive(self, message: bytes) -> None:
         """Carry out one program message."""
+        faults = self._faults
+        if faults.stuck:
+            return
         response = self._interpreter.execute(message.decode("ascii", "replace"))
-        if response is None or self._faults.silent:
+        if response is None or faults.silent or (faults.drops is not None and faults.drops.random() < 0.5):
             return
         data = response.encode("ascii")
-        if self._faults.garbled:
+        if faults.garbled:
             data = bytes(byte | 0x80 for byte in data)
+        send = self._send
+        if faults.half:
+            data, send = data[: len(data) // 2], self._send_part
         now_s = self._loop.time()
-        due_s = max(now_s + self._faults.delay_s, self._last_due_s)
+        due_s = max(now_s + faults.delay_s, self._last_due_s)
         if due_s <= now_s:
-            self._send(data)
+            send(data)
             return
         self._last_due_s = due_s
         self._timers = [timer for timer in self._timers if timer.when() > now_s]
-        self._timers.append(self._loop.call_at(due_s, self._send, data))
+        self._timers.append(self._loop.call_at(due_s, send, data))
 
     def clear(self) -> None:
         """Device clear, or the end of the connection: replies that have not left are forgotten."""
@@ -142,7 +161,7 @@ class _SocketClient(asyncio.Protocol):
     def __init__(self, server: WireServer, interpreter: Interpreter, faults: WireFaults) -> None:
         self._server = server
         self._lines = LineFeed()
-        self._session = ScpiSession(interpreter, faults, self._send)
+        self._session = ScpiSession(interpreter, faults, self._send, lambda data: self._transport.write(data))
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -180,7 +199,9 @@ class SerialWire:
     """
 
     def __init__(self, interpreter: Interpreter, faults: WireFaults, link: Path, rng: Random) -> None:
-        self._session = ScpiSession(interpreter, faults, lambda data: self.line.send(data + b"\n"))
+        self._session = ScpiSession(
+            interpreter, faults, lambda data: self.line.send(data + b"\n"), lambda data: self.line.send(data)
+        )
         self.line = PtyLine(link, lambda text: self._session.receive(text.encode("ascii", "replace")), rng)
         self.line.plug()
 

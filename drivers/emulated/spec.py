@@ -11,6 +11,7 @@ from bench.device import DriverConfig
 from bench.errors import UsageError
 from bench.eui import Eui64
 from bench.quantities import SecondsField, VoltsField
+from drivers.emulated.fault_schedule import FaultScheduleSpec
 from drivers.emulated.faults import Fault
 
 
@@ -213,7 +214,8 @@ class EmulationSpec(DriverConfig):
         registered: by device under test, which Users serve it; by their roles unless listed.
         duis_versions: by User, the version of DUIS that the DCC has it registered with; that of its requests unless
             listed.
-        faults: what goes wrong, `NAME[:ARG][@DELAY]`.
+        faults: what goes wrong, `NAME[:ARG][@DELAY][ from MOMENT][ for LENGTH]`.
+        fault_schedule: what goes wrong by chance, from the seed.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -227,6 +229,7 @@ class EmulationSpec(DriverConfig):
     registered: Mapping[str, Registration] = Field(default_factory=dict)
     duis_versions: Mapping[str, Annotated[str, Field(pattern=r"^\d{1,2}\.\d{1,2}$")]] = Field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    fault_schedule: FaultScheduleSpec | None = None
 
     @field_validator("faults")
     @classmethod

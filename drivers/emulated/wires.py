@@ -22,6 +22,9 @@ from drivers.emulated.world import World
 SLOW_S = 3.0
 """How late a slow device answers: later than most drivers wait."""
 
+WRONG_WIRES = ("silent", "slow", "garbled", "drops", "half", "stuck", "vanishes", "disconnects", "reboots")
+"""What can go wrong at the wire of every instrument; a fault's name begins with what the instrument is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -101,7 +104,11 @@ class Wire(ABC):
         raise NotImplementedError
 
     async def fail(self, fault: Fault) -> None:
-        """Let one of its faults begin."""
+        """Let one of its faults begin; one that is momentary is over when this returns."""
+        raise NotImplementedError(fault.name)
+
+    async def mend(self, fault: Fault) -> None:
+        """Let it be over."""
         raise NotImplementedError(fault.name)
 
 

@@ -42,11 +42,12 @@ class DuisHttp(Wire):
     """
 
     options = ("tls", "receive_tls", "name", "token")
-    faults = ("dcc-silent", "dcc-bad-xml-signature", "dcc-garbled")
+    faults = ("dcc-silent", "dcc-bad-xml-signature", "dcc-garbled", "dcc-away")
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
-        self._http = HttpFaults()
+        find = place.world.faults.find
+        self._http = HttpFaults(slow_s=lambda: slow.delay_s if (slow := find("dcc-slow")) is not None else 0.0)
         given = place.spec.options.get("tls")
         self._made = given == "made"
         self._tls = None if given is None or self._made else self._files("tls", given)
@@ -144,14 +145,23 @@ class DuisHttp(Wire):
             self._reserved.close()
 
     async def fail(self, fault: Fault) -> None:
-        """Fall silent, talk nonsense, or sign badly."""
+        """Fall silent, talk nonsense, sign badly, or have no time."""
+        self._set(fault, True)
+
+    async def mend(self, fault: Fault) -> None:
+        """Be as it should be again."""
+        self._set(fault, False)
+
+    def _set(self, fault: Fault, wrong: bool) -> None:
         match fault.name:
             case "dcc-silent":
-                self._http.silent = True
+                self._http.silent = wrong
             case "dcc-garbled":
-                self._http.garbled = True
+                self._http.garbled = wrong
+            case "dcc-away":
+                self._http.away = wrong
             case _:
-                self.place.world.mail.bad_signatures = True
+                self.place.world.mail.bad_signatures = wrong
 
     def _files(self, option: str, given: Any) -> TlsFiles:
         """The files that an option names; the DCC's services call `client_ca` what others call `ca`."""

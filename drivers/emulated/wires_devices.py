@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 class HubWire(Wire):
     """The Comms Hub's monitor, and the MQTT broker that it publishes on."""
 
-    faults = ("broker-restart",)
+    faults = ("broker-restart", "broker-away")
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
@@ -51,9 +51,14 @@ class HubWire(Wire):
         await self._broker.stop()
 
     async def fail(self, fault: Fault) -> None:
-        """Take the broker away for a while."""
+        """Take the broker away, for a while or until that is mended."""
         await self._broker.stop()
-        await asyncio.sleep(_BROKER_AWAY_S)
+        if fault.name == "broker-restart":
+            await asyncio.sleep(_BROKER_AWAY_S)
+            await self._broker.start()
+
+    async def mend(self, fault: Fault) -> None:
+        """Bring the broker back."""
         await self._broker.start()
 
     def _show(self, status: HubStatus) -> None:
@@ -133,6 +138,10 @@ class MeterConsole(Wire):
     async def fail(self, fault: Fault) -> None:
         """Pull the cable."""
         self._wire.line.unplug()
+
+    async def mend(self, fault: Fault) -> None:
+        """Plug it in again."""
+        self._wire.line.plug()
 
     def _status(self, _words: Sequence[str]) -> Sequence[str]:
         esme = self._esme()
@@ -229,3 +238,10 @@ class Sniffer(Wire):
             self._wire.unplug()
         else:
             self._wire.line.garble_next(_FOR_EVER)
+
+    async def mend(self, fault: Fault) -> None:
+        """Plug it in again, or let it make sense again."""
+        if fault.name == "sniffer-unplugged":
+            self._wire.plug()
+        else:
+            self._wire.line.garble_no_more()

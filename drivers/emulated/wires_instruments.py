@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from bench.quantities import parse as parse_quantity
 from drivers.emulated.ac_source import AcSourceModel
 from drivers.emulated.ac_source_commands import chroma_interpreter, plain_interpreter
 from drivers.emulated.faults import Fault
@@ -12,7 +15,7 @@ from drivers.emulated.modbus_models import MeterModel, RelayModel
 from drivers.emulated.modbus_wire import ModbusRtuWire, ModbusSlave, ModbusTcpWire
 from drivers.emulated.scpi_lan import hislip_server, vxi11_server
 from drivers.emulated.scpi_wire import SerialWire, WireFaults, WireServer, socket_server
-from drivers.emulated.wires import SLOW_S, Place, Wire
+from drivers.emulated.wires import SLOW_S, WRONG_WIRES, Place, Wire
 
 _LANGUAGES = {"scpi-99": plain_interpreter, "chroma-61500": chroma_interpreter}
 _NETWORKS = {
@@ -21,12 +24,13 @@ _NETWORKS = {
     "scpi-vxi11": (vxi11_server, "TCPIP0::{host},{port}::inst0::INSTR"),
 }
 _DEVICE_ID = 1
+_SOURCE_BOOT_S, _MODBUS_BOOT_S = 5.0, 3.0
 
 
 class ScpiWire(Wire):
     """The AC source, in the language of the profile that the rig file names."""
 
-    faults = ("source-ignores", "source-silent", "source-slow", "source-garbled", "source-vanishes")
+    faults = ("source-ignores", *(f"source-{name}" for name in WRONG_WIRES))
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
@@ -47,6 +51,7 @@ class ScpiWire(Wire):
             self.model.switch(True)
         place.world.hertz = lambda: self.model.hertz
         self._faults = WireFaults()
+        self._chance = place.world.schedule.random(f"lost answers of {place.name}")
         self._interpreter = _LANGUAGES[profile](self.model)
         self._server: WireServer | None = None
         self._serial: SerialWire | None = None
@@ -76,17 +81,58 @@ class ScpiWire(Wire):
         match fault.name:
             case "source-ignores":
                 self.model.disobedience.ignores = True
-            case "source-silent":
-                self._faults.silent = True
-            case "source-slow":
-                self._faults.delay_s = SLOW_S
-            case "source-garbled":
-                self._faults.garbled = True
-            case _:
+            case "source-vanishes":
+                await self._vanish()
+            case "source-disconnects":
                 if self._server is not None:
-                    await self._server.vanish()
-                if self._serial is not None:
-                    self._serial.line.unplug()
+                    self._server.drop()
+                else:
+                    await self._vanish()
+                    await self._return()
+            case "source-reboots":
+                await self._vanish()
+                self.model.reset()
+                await asyncio.sleep(_SOURCE_BOOT_S)
+                await self._return()
+            case _:
+                self._set(fault, True)
+
+    async def mend(self, fault: Fault) -> None:
+        """Let it be over."""
+        match fault.name:
+            case "source-ignores":
+                self.model.disobedience.ignores = False
+            case "source-vanishes":
+                await self._return()
+            case _:
+                self._set(fault, False)
+
+    def _set(self, fault: Fault, wrong: bool) -> None:
+        match fault.name:
+            case "source-silent":
+                self._faults.silent = wrong
+            case "source-slow":
+                self._faults.delay_s = SLOW_S if wrong else 0.0
+            case "source-garbled":
+                self._faults.garbled = wrong
+            case "source-drops":
+                self._faults.drops = self._chance if wrong else None
+            case "source-half":
+                self._faults.half = wrong
+            case _:
+                self._faults.stuck = wrong
+
+    async def _vanish(self) -> None:
+        if self._server is not None:
+            await self._server.vanish()
+        if self._serial is not None:
+            self._serial.line.unplug()
+
+    async def _return(self) -> None:
+        if self._server is not None:
+            await self._server.resume()
+        if self._serial is not None:
+            self._serial.line.plug()
 
 
 class ModbusWire(Wire):
@@ -97,11 +143,15 @@ class ModbusWire(Wire):
         self._slave = ModbusSlave(_DEVICE_ID)
         self._relay: RelayModel | None = None
         self._settings: dict[str, Any] = {}
+        self._chance = place.world.schedule.random(f"lost answers of {place.name}")
+        self._thousands = False
+        self._stale: dict[str, float] | None = None
+        self._last: dict[str, float] = {}
         if place.role == "relay":
-            self.faults = ("relay-silent", "relay-ignores")
+            self.faults = ("relay-ignores", *(f"relay-{name}" for name in WRONG_WIRES))
             self._attach_relay()
         elif place.role == "meter":
-            self.faults = ("meter-silent",)
+            self.faults = ("meter-stale", "meter-wrong-unit", *(f"meter-{name}" for name in WRONG_WIRES))
             self._attach_meter()
         else:
             raise place.wrong("this Modbus device is neither relay nor meter", "Name it in the rig's supply path")
@@ -131,12 +181,65 @@ class ModbusWire(Wire):
             self._serial.close()
 
     async def fail(self, fault: Fault) -> None:
-        """Fall silent, or let the contact stick."""
-        if fault.name == "relay-ignores":
-            assert self._relay is not None  # only the relay has this fault
-            self._relay.stuck = True
+        """Begin a fault."""
+        match fault.name.partition("-")[2]:
+            case "vanishes":
+                await self._vanish()
+            case "disconnects":
+                if self._tcp is not None:
+                    self._tcp.drop()
+                else:
+                    await self._vanish()
+                    await self._return()
+            case "reboots":
+                await self._vanish()
+                if self._relay is not None:
+                    self._relay.energise(False)
+                await asyncio.sleep(_MODBUS_BOOT_S)
+                await self._return()
+            case _:
+                self._set(fault, True)
+
+    async def mend(self, fault: Fault) -> None:
+        """Let it be over."""
+        if fault.name.endswith("-vanishes"):
+            await self._return()
         else:
-            self._slave.faults.silent = True
+            self._set(fault, False)
+
+    def _set(self, fault: Fault, wrong: bool) -> None:
+        faults = self._slave.faults
+        match fault.name.partition("-")[2]:
+            case "ignores":
+                assert self._relay is not None  # only the relay has this fault
+                self._relay.stuck = wrong
+            case "stale":
+                self._stale = {} if wrong else None
+            case "wrong-unit":
+                self._thousands = wrong
+            case "slow":
+                faults.delay_s = SLOW_S if wrong else 0.0
+            case "garbled":
+                faults.garbled = wrong
+            case "drops":
+                faults.drops = self._chance if wrong else None
+            case "half":
+                faults.half = wrong
+            case _:
+                # Silent, or its line is stuck: nothing gets through either way.
+                faults.silent = wrong
+
+    async def _vanish(self) -> None:
+        if self._tcp is not None:
+            await self._tcp.stop()
+        if self._serial is not None:
+            self._serial.unplug()
+
+    async def _return(self) -> None:
+        if self._tcp is not None:
+            await self._tcp.start()
+        if self._serial is not None:
+            self._serial.plug()
 
     def _attach_relay(self) -> None:
         world, section = self.place.world, self.place.section
@@ -151,6 +254,9 @@ class ModbusWire(Wire):
         else:
             self._settings = {"coil": int(section.get("coil", 0))}
             self._relay.attach(self._slave, coil=self._settings["coil"], feedback=feedback)
+        if watchdog := section.get("watchdog"):
+            unit_s = parse_quantity(str(watchdog.get("unit", "100 ms")), "duration")
+            self._relay.attach_watchdog(self._slave, register=int(watchdog["holding_register"]), unit_s=unit_s)
         self._settings |= {"feedback": feedback, "feedback_inverted": False}
 
     def _attach_meter(self) -> None:
@@ -159,7 +265,7 @@ class ModbusWire(Wire):
             world.line_node,
             world.schedule.random("reference meter"),
             noise_volts=0.05,
-            frequency=lambda: world.hertz(),
+            frequency=lambda: world.hertz() + world.mains.hertz_off,
             load_ohms=529.0,
         )
         reads: dict[str, Callable[[], float]] = {
@@ -178,11 +284,18 @@ class ModbusWire(Wire):
             self._slave.value(
                 str(register.get("table", "input")),
                 int(register["address"]),
-                reads[quantity],
+                partial(self._reading, quantity, reads[quantity]),
                 type=str(register.get("type", "float32")),
                 scale=float(register.get("scale", 1.0)) * _prefix(str(register.get("unit", ""))),
                 word_order=str(register.get("word_order", "big")),
             )
+
+    def _reading(self, quantity: str, read: Callable[[], float]) -> float:
+        """What the meter has in its registers, as its faults allow."""
+        if self._stale is not None:
+            return self._stale.setdefault(quantity, self._last.get(quantity, 0.0))
+        value = self._last[quantity] = read()
+        return value / 1000.0 if self._thousands else value
 
 
 def _prefix(unit: str) -> float:

@@ -14,6 +14,7 @@ from bench.errors import UsageError
 from bench.eui import Eui64
 from bench.gbcs.message import Message
 from bench.parties import Certificates, DeviceType, Dut, KeyUse, Parties, User
+from drivers.emulated.ailments import Ailments
 from drivers.emulated.comms_hub import CommsHub
 from drivers.emulated.dcc import Dcc
 from drivers.emulated.dcc_inventory import COMMISSIONED, INSTALLED, Inventory
@@ -30,6 +31,7 @@ from drivers.emulated.functions.registry import equip
 from drivers.emulated.gsme import Gsme
 from drivers.emulated.han_devices import HanDevice
 from drivers.emulated.identities import USER_ROLES, Identities, RemotePartyRole
+from drivers.emulated.mains import Mains
 from drivers.emulated.schedule import Schedule, Timer
 from drivers.emulated.serving import Serving
 from drivers.emulated.smets1_setup import provider_keys, set_up
@@ -93,6 +95,7 @@ class World:
         self.spec, self.faults = spec, faults
         self.schedule = Schedule(loop, seed)
         self.schedule.on_ran = lambda: self.on_change()
+        faults.age_s = lambda: self.schedule.age_s
         self.clock = clock
         self._on_air: list[Callable[[bytes], None]] = []
         identities = Identities(seed)
@@ -127,7 +130,8 @@ class World:
             function.start()
         for part in self.dcc.parts:
             part.start()
-        self._break_meters()
+        self.ailments = Ailments(self.schedule, faults, self)
+        self.ailments.start()
         for device in self.devices:
             device.function(Activations).resume()
         self.source_node.subscribe(lambda _node: self.on_change())
@@ -229,14 +233,15 @@ class World:
         self.source_node = SupplyNode(lambda: self.schedule.now_s)
         if source_v:
             self.source_node.step(source_v)
+        self.mains = Mains(self.schedule, self.source_node)
         if wiring.relay:
             self.line_node = SupplyNode(lambda: self.schedule.now_s)
-            self.relay: Gate | None = Gate(self.source_node, self.line_node, lambda: self.schedule.now_s, closed=closed)
+            self.relay: Gate | None = Gate(self.mains.node, self.line_node, lambda: self.schedule.now_s, closed=closed)
         else:
-            self.line_node, self.relay = self.source_node, None
+            self.line_node, self.relay = self.mains.node, None
         self._blip: Timer | None = None
         self._steady_v = self.source_node.trajectory.target_v
-        if self.faults.find("voltage-blip"):
+        if self.faults.all("voltage-blip"):
             self.source_node.subscribe(self._cut_short)
 
     def _build_devices(self, wiring: Wiring) -> None:
@@ -348,16 +353,6 @@ class World:
     def _air(self, psdu: bytes) -> None:
         for listener in tuple(self._on_air):
             listener(psdu)
-
-    def _break_meters(self) -> None:
-        """Let the defects of the meters come in their time."""
-        for name, meter in (("meter-integrity", self.esme), ("gas-meter-integrity", self.gsme)):
-            for fault in self.faults.all(name):
-                if meter is None:
-                    raise UsageError(f"there is no gas meter that could have the fault {name}", where="emulation")
-                self.schedule.after(fault.delay_s, partial(meter.integrity, int(fault.argument or 0)))
-        for fault in self.faults.all("meter-reboot"):
-            self.schedule.after(fault.delay_s, self.esme.reboot)
 
     def _cut_short(self, node: SupplyNode) -> None:
         """`voltage-blip`: what was set does not stay."""

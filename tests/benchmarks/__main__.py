@@ -6,12 +6,13 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import dcc, messages, night, process, steps, uept, wires
+from tests.benchmarks import campaign, dcc, messages, night, process, service, steps, uept, wires
 from tests.benchmarks.result import Benchmark, Result, machine
 
 BENCHMARKS: dict[str, Benchmark] = {
     "night": night.night,
     "repeat": night.repeat,
+    "campaign": campaign.campaign,
     "steps": steps.steps,
     "query": wires.query,
     "rigs": wires.rigs,
@@ -21,6 +22,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "uept": uept.plan_is,
     "start": process.start,
     "ctrl-c": process.ctrl_c,
+    "safety": service.safety,
+    "events": service.events,
 }
 
 

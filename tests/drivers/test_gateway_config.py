@@ -5,14 +5,9 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
 from bench.clock import VirtualClock
@@ -24,12 +19,12 @@ from bench.duis.safe_xml import parse
 from bench.errors import DeviceError, UsageError
 from bench.events import EventStream
 from bench.gbcs.message import Framing, Message
-from drivers.emulated.identities import certificate_pem, private_pem
 from drivers.gateway import Gateway, GatewayConfig
 from drivers.pre_command import check_pre_command
 from drivers.redaction import Redactor
 from drivers.tls import TlsFiles
 from tests.drivers.dcc_fake import ESME, INSTALL_CODE, NOW, FakeDcc, MemoryCounters, make_parties, running, signed
+from tests.pki import make_pki
 
 BASE = {"url": "http://192.0.2.10:8079", "receive_port": "8090"}
 TOKEN = "Zk3-qT7_vW9xYb1cD4eF6g"
@@ -102,38 +97,9 @@ def test_the_driver_is_loaded_without_an_http_library():
     assert done.stdout.strip() == "[]"
 
 
-def _issue(
-    name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None
-) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    local = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer[0].subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW.replace(year=2020))
-        .not_valid_after(NOW.replace(year=2090))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(local, critical=False)
-    )
-    return builder.sign(issuer[1] if issuer else key, hashes.SHA256()), key
-
-
 @pytest.fixture
 def pki(tmp_path: Path) -> Path:
-    ca = _issue("Example CA", None)
-    for name, pair in (
-        ("ca", ca),
-        ("dcc", _issue("dcc", ca)),
-        ("bench", _issue("bench", ca)),
-        ("other", _issue("other", None)),
-    ):
-        (tmp_path / f"{name}.pem").write_bytes(certificate_pem(pair[0]))
-        (tmp_path / f"{name}.key").write_bytes(private_pem(pair[1]))
-    return tmp_path
+    return make_pki(tmp_path)
 
 
 def _files(pki: Path, name: str, ca: str = "ca") -> dict[str, str]:

@@ -71,13 +71,12 @@ class Cell:
         return f"{self.role} {self.variant} CV{self.command_variant}{' future dated' if self.future else ''}"
 
 
-def all_cells(smets: Smets = Smets.SMETS2) -> list[Cell]:
-    """Every cell that asks for an execution on a kind of device, in the order of the document."""
+def all_cells() -> list[Cell]:
+    """Every cell, in the order of the document."""
     return [
         Cell(role.value, cell.variant, cell.column.command_variant, cell.column.future_dated)
         for role in Role
         for cell in tables.cells(role)
-        if smets in cell.mark.variants
     ]
 
 
@@ -187,7 +186,7 @@ def params_of(
         given,
         user=parties.users[cell.role],
         target=None if case.target == "dcc" else parties.duts[case.target],
-        device=parties.duts.get(about(cell)),
+        device=parties.duts[about(cell)],
         parties=parties,
         clock=VirtualClock(small.loop),
         saved=saved or {},

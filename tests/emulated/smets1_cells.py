@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from itertools import groupby
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.ctsd.tables import Smets
+from bench.clock import VirtualClock
+from bench.ctsd import tables
+from bench.ctsd.tables import Role, Smets
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
 from bench.duis.service_requests import Target, service_request
 from bench.duis.smets1 import Smets1Result
+from bench.request_params import request_params
+from bench.testscripts import params
+from bench.testscripts.data import DataPlan
+from bench.testscripts.knowledge import Case, needs_of
 from bench.virtual_time import VirtualLoop
 from tests.emulated import cells
-from tests.emulated.cells import AHEAD, GAS_ROLES, STATUSES, WITHIN_S, Cell, Unanswered, all_cells, target_type
+from tests.emulated.cells import AHEAD, STATUSES, WITHIN_S, Cell, Unanswered, target_type
 from tests.emulated.smets1_worlds import (
     PROMPT,
     S1_CHF,
@@ -35,13 +40,21 @@ from tests.emulated.smets1_worlds import (
 from tests.emulated.worlds import DCC, Small
 
 ADDRESSES = {"ESME": S1_ESME, "GSME": S1_GSME, "GPF": S1_GPF, "CHF": S1_CHF, "PPMID": S1_PPMID}
+UTRN = "10050012345678901234"
+"""Five pounds."""
 ALONE = ("8.8.1", "8.8.2")
 """Variants that can be carried out once."""
+_READS = ("Read ", "Retrieve ")
 
 
 def smets1_cells() -> list[Cell]:
     """Every cell, in the order of the document."""
-    return all_cells(Smets.SMETS1)
+    return [
+        Cell(role.value, cell.variant, cell.column.command_variant, cell.column.future_dated)
+        for role in Role
+        for cell in tables.cells(role)
+        if Smets.SMETS1 in cell.mark.variants
+    ]
 
 
 def meter(cell: Cell) -> str:
@@ -49,22 +62,32 @@ def meter(cell: Cell) -> str:
     return f"s1-{cells.meter(cell)}"
 
 
+DATA = DataPlan(
+    users={role: role.value for role in Role},
+    devices={Smets.SMETS1: {dut.type: name for name, dut in S1_DUTS.items()}},
+)
+"""The test data of these worlds: what the Test Scripts send there."""
+
+
 def params_of(cell: Cell, small: Small, more: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a request as for SMETS2+ devices, about those of the SMETS1 installation."""
-    own = S1_DUTS[meter(cell)]
-    instead = {
-        "device_id": own.eui,
-        "device_id_list": [own.eui],
-        "device_model": own.model,
-        "import_mpxn": own.mpxn,
-        "mpxn": own.mpxn,
-        "other_device_id": S1_GPF if cell.role in GAS_ROLES else S1_PPMID,
-        "utrn": "10050012345678901234",
-    }
-    if cell.variant.startswith(("8.7", "8.8")):
-        more = {**more, "other_device_id": instead["other_device_id"]}
-    params = cells.params_of(cell, small, more)
-    return {name: instead.get(name, value) for name, value in params.items()}
+    """The parameters of a request as its Test Script has them, filled in as the bench does."""
+    case, parties = Case(Role(cell.role), cell.variant, Smets.SMETS1, DATA), small.world.parties
+    given = (
+        params.params_of(cell.variant, cell.command_variant, case.role, case.smets, DATA, future=cell.future)
+        | needs_of(case).params
+    )
+    about = case.about if cell.variant.startswith(("8.7", "8.8")) else meter(cell)
+    top_up = {"utrn": UTRN} if cell.variant == "2.2" else {}
+    return request_params(
+        cell.variant,
+        {name: value for name, value in given.items() if "${saved." not in str(value)} | top_up,
+        user=parties.users[cell.role],
+        target=None if case.target == "dcc" else parties.duts[case.target],
+        device=parties.duts[about],
+        parties=parties,
+        clock=VirtualClock(small.loop),
+        saved={},
+    ) | dict(more)
 
 
 async def _prepay(cell: Cell, small: Small) -> dict[str, Any]:
@@ -111,15 +134,15 @@ async def put(cell: Cell, small: Small) -> None:
         Unanswered: what must come back did not.
     """
     more = await BEFORE[cell.variant](cell, small) if cell.variant in BEFORE else {}
-    params = params_of(cell, small, more)
+    sent = params_of(cell, small, more)
     if service_request(cell.variant).target is Target.DCC:
-        answer = small.send(cell.role, cell.variant, DCC, params)
+        answer = small.send(cell.role, cell.variant, DCC, sent)
         if answer.response_code not in ("I0", "I99"):
             raise Unanswered(answer.response_code)
         return
     before = len(small.posts)
     target = ADDRESSES[target_type(cell)]
-    answer = small.send(cell.role, cell.variant, target, params, command_variant=cell.command_variant)
+    answer = small.send(cell.role, cell.variant, target, sent, command_variant=cell.command_variant)
     if answer.response_code != "I99" or answer.request_id is None:
         raise Unanswered(answer.response_code)
     began_s = small.loop.time()
@@ -146,9 +169,8 @@ async def _answer(small: Small, request_id: RequestId, before: int, until_s: flo
     raise Unanswered("no answer")
 
 
-async def _ask(together: Iterable[Cell]) -> dict[Cell, str]:
+async def _ask(together: Sequence[Cell]) -> dict[Cell, str]:
     found: dict[Cell, str] = {}
-    together = list(together)
     variant = together[0].variant
     inventory = {meter(cell): STATUSES[variant] for cell in together} if variant in STATUSES else {}
     with smets1_world(inventory=inventory, world=PROMPT) as small:
@@ -163,12 +185,19 @@ async def _ask(together: Iterable[Cell]) -> dict[Cell, str]:
     return found
 
 
-def failures(wanted: Iterable[Cell]) -> dict[Cell, str]:
-    """What is wrong with cells of one variant, in a line each; empty if all are answered."""
+def groups(chosen: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Cells that may share a world: those of a variant, and all that only read."""
+    found: dict[str, list[Cell]] = {}
+    for cell in chosen:
+        reads = service_request(cell.variant).name.startswith(_READS) and not cell.future
+        found.setdefault("reads" if reads else cell.variant, []).append(cell)
+    return found
+
+
+def failures(group: Sequence[Cell]) -> dict[Cell, str]:
+    """What is wrong with cells of one group, in a line each; empty if all are answered."""
     found: dict[Cell, str] = {}
-    cells_ = list(wanted)
-    worlds = [[cell] for cell in cells_] if cells_[0].variant in ALONE else [cells_]
-    for world in worlds:
+    for world in [[cell] for cell in group] if group[0].variant in ALONE else [group]:
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             found |= runner.run(_ask(world))
     return found
@@ -177,10 +206,8 @@ def failures(wanted: Iterable[Cell]) -> dict[Cell, str]:
 def main(variants: Iterable[str]) -> int:
     """Print what is not answered; the exit status says whether there is anything."""
     wanted = tuple(variants)
-    chosen = sorted((cell for cell in smets1_cells() if not wanted or cell.variant in wanted), key=lambda c: c.variant)
-    missing: dict[Cell, str] = {}
-    for _, group in groupby(chosen, key=lambda cell: cell.variant):
-        missing |= failures(group)
+    chosen = [cell for cell in smets1_cells() if not wanted or cell.variant in wanted]
+    missing = {cell: reason for group in groups(chosen).values() for cell, reason in failures(group).items()}
     for cell, reason in missing.items():
         print(f"{cell!s:28} {reason}")
     print(f"{len(chosen) - len(missing)} of {len(chosen)} cells are answered")

@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 
 from tests.emulated.cells import Cell
-from tests.emulated.smets1_cells import failures, smets1_cells
+from tests.emulated.smets1_cells import failures, groups, smets1_cells
 
 CELLS = smets1_cells()
-VARIANTS = tuple(dict.fromkeys(cell.variant for cell in CELLS))
+GROUPS = groups(CELLS)
 
 
 def test_there_is_a_cell_for_every_mandatory_test_on_a_smets1_device() -> None:
     assert len(CELLS) == 203
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_every_cell_is_answered(variant: str) -> None:
-    found = failures(cell for cell in CELLS if cell.variant == variant)
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_cell_is_answered(group: str) -> None:
+    found = failures(GROUPS[group])
     assert {str(cell): reason for cell, reason in found.items()} == {}
 
 

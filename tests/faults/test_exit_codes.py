@@ -32,7 +32,7 @@ SHORT, ARM = "supply-outage-short", "arm-supply"
         (f"{ARM} {SHORT}", ["source-silent@20s"], 4, "the safe state was not confirmed: source ("),
         (ARM, ["meter-silent@20s"], 3, "aborted: the reference meter is lost"),
         (ARM, ["sniffer-unplugged", "relay-silent"], 3, "these devices could not be reached:\n  relay: relay ("),
-        (ARM, ["relay-sticks"], 2, "there is no fault 'relay-sticks'. Did you mean relay-silent?"),
+        (ARM, ["relay-sticks"], 2, "there is no fault 'relay-sticks'. Did you mean relay-stuck?"),
         (ARM, ["alert-bad-mac:0x8F32"], 2, "0x8F32 has a signature and no MAC: alert-bad-signature:0x8F32"),
     ],
 )

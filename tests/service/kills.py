@@ -1,7 +1,8 @@
-"""Kills engines at random moments, and carries on with their runs: `python -m tests.service.kills FOLDER COUNT SEED`.
+"""Kills engines at random moments, and carries on: `python -m tests.service.kills FOLDER COUNT SEED RIGS`.
 
-A process of its own, without threads, which forks an engine in an instant; the emulated world lives in another one,
-and each engine has a guard of its own, as on a bench. Prints one JSON line for each kill.
+A process of its own, without threads, which forks an engine in an instant; the emulated worlds live in another one,
+and each engine has a guard of its own, as on a bench. Several rigs are worked on at the same time. Prints one JSON
+line for each kill.
 """
 
 from __future__ import annotations
@@ -16,27 +17,32 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bench.capabilities import AcSource, Switch
 from bench.clock import RealClock
+from bench.counters import FileCounters
+from bench.events import EventStream
 from bench.evidence.verify import verify
+from bench.evidence.versions import collect
 from bench.guard import last_report
 from bench.journal import JournalCutShort, JournalError, Record
 from bench.journal_reader import read_journal
-from bench.rig import open_rig
+from bench.rig import build_drivers, driver_class, open_rig
 from bench.rig_file import load_rig
+from bench.rig_keys import load_parties
 from bench.runner import RunOptions, execute, prepare, prepare_resumption
 from bench.terminal import Silent, TerminalOperator
-from tests.processes import emulating
+from tests.service.worlds import hosting
 
 RUNBOOK = """
 runbook: killed
 title: Killed at a random moment, and carried on with
 setup:
-  - {step: S1, title: Close the relay, relay: {closed: yes}}
+  - {step: S1, title: Close the relay, repeatable: yes, relay: {closed: yes}}
 steps:
-  - {step: "1", title: Healthy, measure: {quantity: voltage, between: [226 V, 234 V]}}
+  - {step: "1", title: Healthy, repeatable: yes, measure: {quantity: voltage, between: [226 V, 234 V]}}
   - {step: "2", title: Ask the DCC, repeatable: yes, as: IS, inventory: {device: esme, status: Commissioned}}
   - {step: "3", title: Interrupt, repeatable: yes, supply: {interrupt: {for: 300 ms}}}
   - {step: "4", title: Swell, repeatable: yes, supply: {swell: {to: 245 V, for: 200 ms}}}
@@ -69,6 +75,10 @@ def prepare_rig(folder: Path) -> Path:
     text = path.read_text()
     for device in ("hub", "console", "sniffer"):
         text = _without(text, device)
+    # On a machine that is busy with other tests whoever answers here may be late.
+    text = text.replace("driver: modbus-relay\n", "driver: modbus-relay\n    operate_time: 200 ms\n")
+    for driver in ("modbus-relay", "modbus-meter", "scpi-ac-source"):
+        text = text.replace(f"driver: {driver}\n", f"driver: {driver}\n    timeout: 5 s\n")
     path.write_text(text.replace("drain: 30 s", "drain: 0 s"))
     (folder / "killed.yaml").write_text(RUNBOOK)
     return path
@@ -135,13 +145,28 @@ async def supply_of(folder: Path) -> tuple[bool, bool]:
         return closed, (await session.capability(AcSource).read_state()).output_on
 
 
-def one(folder: Path, number: int, after_s: float) -> Kill:
-    """Kill one engine, and carry on."""
-    kill, state = Kill(round(after_s, 4)), folder / "bench" / "emulated"
+@dataclass(frozen=True)
+class Lengths:
+    """How long an unbroken run takes: until its journal begins, and from there to its end."""
+
+    start_s: float
+    rest_s: float
+
+
+def one(folder: Path, number: int, chance: random.Random, lengths: Lengths) -> Kill:
+    """Kill one engine at a random moment, of its start one time out of five and of its run else, and carry on."""
+    state = folder / "bench" / "emulated"
     out, again = folder / "evidence" / str(number), folder / "evidence" / f"{number}-resumed"
     (state / "guard.jsonl").unlink(missing_ok=True)
+    began_s = time.monotonic()  # noqa: TID251 - the life of another process
     engine = fork(lambda: run(folder, out))
-    time.sleep(after_s)  # noqa: TID251 - this is a moment in the life of another process
+    if chance.random() < 0.2:
+        pause_s = chance.uniform(0.0, lengths.start_s)
+    else:
+        pause_s = chance.uniform(0.0, lengths.rest_s)
+        _wait_for_journal(out, engine)
+    time.sleep(pause_s)  # noqa: TID251 - this is a moment in the life of another process
+    kill = Kill(round(time.monotonic() - began_s, 4))  # noqa: TID251 - as above
     ended, _ = os.waitpid(engine, os.WNOHANG)
     if not ended:
         os.kill(engine, signal.SIGKILL)
@@ -154,8 +179,27 @@ def one(folder: Path, number: int, after_s: float) -> Kill:
         _judge_guard(kill, folder, state)
     if bundle is None or not (bundle / "journal.jsonl").exists():
         return kill
+    before = counters_of(folder)
     _judge_rest(kill, folder, bundle, again)
+    after = counters_of(folder)
+    if back := [name for name, count in before.items() if after.get(name, 0) < count]:
+        kill.problems.append(f"these counters went back: {back}")
+    if kill.resumed and "2" not in kill.finished and after == before:
+        kill.problems.append("no counter went on, though the resumed run asked the DCC")
     return kill
+
+
+def _wait_for_journal(out: Path, engine: int) -> None:
+    while not any(path.stat().st_size for path in out.glob("*/journal.jsonl")):
+        if os.waitid(os.P_PID, engine, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return
+        time.sleep(0.002)  # noqa: TID251 - another process
+
+
+def counters_of(folder: Path) -> dict[str, int]:
+    """The last value used of every counter of the bench's Users."""
+    files = (folder / "bench" / "counters").glob("*.counter")
+    return {path.name: int(path.read_text().split()[0]) for path in files}
 
 
 def _judge_guard(kill: Kill, folder: Path, state: Path) -> None:
@@ -182,6 +226,9 @@ def _judge_rest(kill: Kill, folder: Path, bundle: Path, again: Path) -> None:
     kill.finished = [name for name, _, _ in steps_of(bundle)]
     if not any(record.kind == "run" for record in records):
         return
+    if any(record.kind == "run" and record.data["state"] == "end" for record in records):
+        kill.lived = True  # all was done but for its signature
+        return
     kill.resumed = 1
     child = fork(lambda: carry_on(folder, bundle, again))
     _, status = os.waitpid(child, 0)
@@ -197,9 +244,18 @@ def _judge_rest(kill: Kill, folder: Path, bundle: Path, again: Path) -> None:
     after = steps_of(resumed)
     if [(name, verdict) for name, verdict, _ in after] != [(name, "passed") for name in STEPS]:
         kill.problems.append(f"it did not end as an unbroken run does: {after}")
+    before, went_on = request_counters(bundle), request_counters(resumed)
+    if before and went_on and min(went_on) <= max(before):
+        kill.problems.append(f"RequestIDs went back: {before}, then {went_on}")
     lost = [name for name in kill.finished if name != "S1" and (name, "passed", True) not in after]
     if lost:
         kill.problems.append(f"what was finished was lost: {lost}")
+
+
+def request_counters(bundle: Path) -> list[int]:
+    """The counter of every request of the User IS whose answer a journal holds."""
+    found = [record.data.get("request_id", "") for record in records_of(bundle) if record.kind == "seen.response"]
+    return [int(request_id.rpartition(":")[2]) for request_id in found if request_id]
 
 
 def records_of(bundle: Path) -> list[Record]:
@@ -215,23 +271,62 @@ def records_of(bundle: Path) -> list[Record]:
     return records
 
 
-def main(folder: Path, count: int, seed: int) -> None:
-    """Kill `count` engines, each at a random moment of the time that an unbroken run takes."""
-    moments = random.Random(seed)  # noqa: S311 - moments, not secrets
-    with emulating(folder):
-        prepare_rig(folder)
-        began_s = time.monotonic()  # noqa: TID251 - how long another process takes
-        _, status = os.waitpid(fork(lambda: run(folder, folder / "evidence" / "unbroken")), 0)
-        longest_s = time.monotonic() - began_s  # noqa: TID251 - as above
-        if status:
-            raise SystemExit("the unbroken run did not pass")
-        for number in range(count):
-            kill = one(folder, number, moments.uniform(0.0, longest_s))
-            print(json.dumps(asdict(kill)), flush=True)
-            if not kill.problems:
-                for name in (str(number), f"{number}-resumed"):
-                    shutil.rmtree(folder / "evidence" / name, ignore_errors=True)
+def warm_up(folder: Path) -> None:
+    """Load here what each engine would load once more after its fork; nothing is opened and no thread begun."""
+    rig, _ = prepare(folder / "rig" / "rig.yaml", [str(folder / "killed.yaml")])
+    for device in rig.file.devices:
+        driver_class(rig, device)
+    stream = EventStream(RealClock())
+    counters = FileCounters(folder / "warm")
+    build_drivers(rig, {}, stream, load_parties(rig), counters)
+    counters.close()
+    collect()
 
+
+def measured(folder: Path) -> Lengths:
+    """How long an unbroken run takes."""
+    out = folder / "evidence" / "unbroken"
+    began_s = time.monotonic()  # noqa: TID251 - the life of another process
+    engine = fork(lambda: run(folder, out))
+    _wait_for_journal(out, engine)
+    start_s = time.monotonic() - began_s  # noqa: TID251 - as above
+    _, status = os.waitpid(engine, 0)
+    if status:
+        raise SystemExit("the unbroken run did not pass")
+    return Lengths(start_s, time.monotonic() - began_s - start_s)  # noqa: TID251 - as above
+
+
+def several(folder: Path, count: int, seed: int, lengths: Lengths) -> int:
+    """Kill so many engines, one after the other, on one rig."""
+    chance = random.Random(seed)  # noqa: S311 - moments, not secrets
+    for number in range(count):
+        kill = one(folder, number, chance, lengths)
+        os.write(REPORT, json.dumps(asdict(kill)).encode() + b"\n")
+        if not kill.problems:
+            for name in (str(number), f"{number}-resumed"):
+                shutil.rmtree(folder / "evidence" / name, ignore_errors=True)
+    return 0
+
+
+def main(folder: Path, count: int, seed: int, rigs: int) -> None:
+    """Kill `count` engines, on several rigs at a time."""
+    with hosting(folder, rigs) as folders:
+        for each in folders:
+            prepare_rig(each)
+        warm_up(folders[0])
+        lengths = measured(folders[0])
+        shares = [count // rigs + (number < count % rigs) for number in range(rigs)]
+        workers = [
+            fork(partial(several, each, share, seed * 1000 + number, lengths))
+            for number, (each, share) in enumerate(zip(folders, shares, strict=True))
+        ]
+        for worker in workers:
+            os.waitpid(worker, 0)
+
+
+REPORT = 3
+"""File descriptor of the reports: that of standard output is closed in children."""
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    os.dup2(1, REPORT)
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

@@ -190,3 +190,38 @@ async def test_a_state_folder_with_a_long_name_has_a_socket_too(tmp_path: Path) 
     folder.mkdir()
     async with attached(folder) as (_, client):
         assert (await client.call("status"))["state"] == "connected"
+
+
+async def test_an_emergency_stop_opens_the_relay_at_once_though_the_source_blocks(tmp_path: Path) -> None:
+    async with attached(tmp_path, "source-stuck from 5 s") as (served, client):
+        await client.call("subscribe", wire=True)
+        await client.call("run", runbooks=["supply-outage-short"])
+        await until(client, kind="step", state="start", name="2 Interrupt the supply for 30 s")
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(31)  # the source is asked to come back at 30 s, and blocks for two seconds
+        called_s = loop.time()
+        stop = asyncio.create_task(client.call("estop"))
+        opened = await until(client, kind="wire", source="relay", direction="tx")
+        assert opened["mono_ns"] / 1e9 - called_s < 0.1
+        answer = await stop
+        assert answer == {"confirmed": False, "state": "unsafe"}, "nobody knows of the source"
+        assert not await served.session.capability(Switch).is_closed()
+
+
+async def test_what_an_abort_makes_devices_say_is_booked_to_it_before_the_next_run(tmp_path: Path) -> None:
+    async with attached(tmp_path) as (_, client):
+        await client.call("subscribe")
+        await client.call("run", runbooks=["over-voltage"])
+        await until(client, kind="step", state="start", group="step")
+        await client.call("abort")
+        bundle = (await until(client, type="job", state="end"))["bundle"]
+        await asyncio.sleep(300)
+        await client.call("park")
+        await client.call("run", runbooks=["supply-outage-short"])
+        assert (await until(client, kind="aftermath", state="end"))["data"]["run"] == bundle
+        ended = await until(client, type="job", state="end")
+        # 0x8F36 of the abort would be forbidden in it.
+        assert (ended["verdict"], ended["reason"]) == ("passed", "")
+    (booked,) = [json.loads(line) for line in (tmp_path / "aftermath.jsonl").read_text().splitlines()]
+    assert booked["run"] == bundle
+    assert [text.split()[0] for text in booked["came"]] == ["AD1", "0x8F36"]

@@ -95,3 +95,11 @@ def test_a_damaged_lease_gives_nothing_away(tmp_path: Path) -> None:
     (tmp_path / "lease.json").write_text("{")
     with pytest.raises(BenchError, match="cannot be read"):
         Lease.take(tmp_path, "run")
+
+
+def test_a_lease_of_which_a_power_failure_left_nothing_is_one_that_was_never_given_back(tmp_path: Path) -> None:
+    (tmp_path / "lease.json").touch()
+    lease = Lease.take(tmp_path, "run")
+    assert lease.abandoned is not None
+    assert lease.abandoned.expired
+    assert "before the last start of the machine" in str(lease.abandoned)

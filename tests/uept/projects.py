@@ -60,7 +60,7 @@ def step(verdict: str, *covers: str, reason: str = "") -> Mapping[str, Any]:
         "verdict": verdict,
         "reason": reason,
         "summary": "",
-        "covers": list(covers),
+        "requirements": list(covers),
         "duration_ns": 1,
         "latencies": [],
     }

@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.errors import UsageError
 from bench.evidence.keys import BenchKey
+from bench.runner import bench_key
 from bench.uept import results
 from bench.uept.model import Result, Status
+from tests.faults.runs import run_session
 from tests.uept.projects import evidence, project, step
 
 KEY = BenchKey(Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33))))
@@ -29,6 +31,14 @@ def test_evidence_becomes_results_once(tmp_path: Path) -> None:
         assert len(found[LONG].sha256) == 64
         assert found[LONG].at == changes.now, "virtual time is on no day: it counts as of when it was taken"
         assert results.take(changes, [bundle], [KEY.fingerprint]) == [(bundle, 0, 0)], "twice is once"
+
+
+async def test_a_run_that_failed_says_of_which_requirement(tmp_path: Path) -> None:
+    (finished,) = await run_session(tmp_path, ["supply-outage-short"], ["alert-never:0x8F35"])
+    key = bench_key(tmp_path / "state").fingerprint
+    (proven,) = results.read_proof(finished.bundle, [key]).proven
+    assert (proven.test, proven.result) == (SHORT, Result.FAILED)
+    assert "0x8F35" in proven.reason
 
 
 def test_all_steps_that_cover_a_requirement_have_to_pass(tmp_path: Path) -> None:

@@ -217,13 +217,16 @@ class Smets1(Part):
         order = self.dcc.order(replace(job.request, params=params), user)
         role = USER_ROLES.get(user.role, RemotePartyRole.OTHER)
         sender = anchor_of(self.dcc.world.identities, user.eui, role)
-        ok, values = carry_out_directly(device, order.message, sender, order.use_case)
+        ok, values = False, dict[str, Any]()
+        if order.use_case.name in device.actions:
+            ok, given = carry_out_directly(device, order.message, sender, order.use_case)
+            values.update(given)
         if job.utrn and not ok:
             self._tell("N55", TOP_UP_REFUSED, job, "the meter has refused the top-up")
         self._answer(job, device, values, ok=ok, error="" if ok else "the device has refused the command")
         detail = "success" if ok else "refused"
         entry = self.dcc.inventory.find(device.eui)
-        answered = Answered(job.request, user, entry, order.use_case, Response(ok, dict(values), detail))
+        answered = Answered(job.request, user, entry, order.use_case, Response(ok, values, detail))
         for part in self.dcc.parts:
             part.note(answered)
 

@@ -56,7 +56,7 @@ class DeviceLog(Function):
             self.on_change(self.current)
         self._han.on_log = self._changed
         for fault in self.world.faults.all("hub-log-lost"):
-            self.world.schedule.after(fault.delay_s, self._han.forget)
+            self.world.schedule.after(fault.begins_s, self._han.forget)
 
     def _now(self) -> Backup:
         return Backup(from_utc_ns(self.world.clock.now().utc_ns), self._han.extended_pan_id, self._han.hashed_keys)

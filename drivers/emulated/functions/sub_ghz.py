@@ -115,9 +115,9 @@ class SubGhz(Function):
             if device.eui in self.lost:
                 self._miss(device, self.lost[device.eui])
         for fault in self.world.faults.all("sub-ghz-interference"):
-            self.world.schedule.after(fault.delay_s, self.interfere)
+            self.world.schedule.after(fault.begins_s, self.interfere)
         for fault in self.world.faults.all("sub-ghz-unreachable"):
-            self.world.schedule.after(fault.delay_s, self.take_out_of_range)
+            self.world.schedule.after(fault.begins_s, self.take_out_of_range)
 
     @property
     def now(self) -> datetime:

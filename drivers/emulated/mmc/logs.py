@@ -111,15 +111,19 @@ def _electricity_day(row: _Row) -> Content:
 
 
 def _events(values: Values, device: Smets1Device) -> Content:
-    """Of the logs there is the one that was asked for; that of switches is empty: nothing moves any."""
+    """The log that was asked for; that of switches is empty, since nothing moves any.
+
+    What else GBCS devices say of an event, such as the message code of a command, SMETS1 devices do not know; the
+    seconds of an outage and the volts of an average they do.
+    """
     if is_gas(device):
-        rows = [(at, code, data) for _, code, at, data in values["events"]]
+        rows = [(at, code, b"") for _, code, at, _ in values["events"]]
     elif "power_event_log" in values:
         rows = [(at, code, number.to_bytes(4, "big")) for at, code, number in values["power_event_log"]]
     elif "security_log" in values:
         rows = [(at, code, b"") for at, code in values["security_log"]]
     elif "event_log" in values:
-        rows = list(values["event_log"])
+        rows = [(at, code, b"") for at, code, _ in values["event_log"]]
     else:
         return {"ALCSEvent": {}}
     return {"Log": {"LogEntry": [_event(*row) for row in rows]}}

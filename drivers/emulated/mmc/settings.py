@@ -115,8 +115,13 @@ def _firmware(values: Values, _device: Smets1Device) -> Content:
 
 def _billing(values: Values, device: Smets1Device) -> Content:
     if is_gas(device):
-        start = {} if values["billing_start"] is None else {"BillingPeriodStart": moment(values["billing_start"])}
-        return {"BillingCalendar": {"GasBillingCalendar": start | {"Periodicity": _GAS_PERIODS[values["period"]]}}}
+        if values["billing_start"] is None:
+            return {}
+        period = {
+            "BillingPeriodStart": moment(values["billing_start"]),
+            "Periodicity": _GAS_PERIODS[values["period"]],
+        }
+        return {"BillingCalendar": {"GasBillingCalendar": period}}
     times: tuple[BillingTime, ...] = values["billing_calendar"]
     if not times:
         return {}

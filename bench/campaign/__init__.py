@@ -1,0 +1,1 @@
+"""Campaigns: nights of runs on several rigs, planned, carried out, summed up and told of."""

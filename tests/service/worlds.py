@@ -1,0 +1,50 @@
+"""Emulated worlds in a process of their own, in real time: `python -m tests.service.worlds FOLDER COUNT`.
+
+Each lives on the wires of its own, found by `FOLDER/NUMBER/rig/rig.yaml`. One line is printed when all are there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+
+from bench.clock import RealClock
+from bench.emulate import write_rig
+from bench.rig import build_emulation
+from bench.rig_file import load_rig
+from tests.emulated.benches import RIG
+from tests.processes import ROOT
+
+
+@contextmanager
+def hosting(folder: Path, count: int) -> Iterator[list[Path]]:
+    """So many worlds; the folder of each."""
+    command = [sys.executable, "-m", "tests.service.worlds", str(folder), str(count)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield [folder / str(number) for number in range(count)]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+async def _host(folder: Path, count: int) -> None:
+    rig = load_rig(RIG)
+    async with AsyncExitStack() as stack:
+        for number in range(count):
+            world = build_emulation(rig, RealClock(), seed=number, faults=())
+            await world.start()
+            stack.push_async_callback(world.close)
+            write_rig(rig, world, folder / str(number) / "rig")
+        print("ready", flush=True)
+        await asyncio.get_running_loop().create_future()
+
+
+if __name__ == "__main__":
+    asyncio.run(_host(Path(sys.argv[1]), int(sys.argv[2])))
