@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from bench import cli_campaign, cli_report, cli_service, cli_uept
+from bench import cli_campaign, cli_report, cli_screens, cli_service, cli_uept
 from bench.cli_common import JSON, RIG, UNDECIDED, UNSAFE, USAGE, say, state_folder
 from bench.errors import BenchError, UnsafeError, UsageError
 
@@ -325,6 +325,7 @@ cli_service.add_to(main)
 main.add_command(cli_report.report)
 main.add_command(cli_campaign.campaign)
 cli_uept.add_to(main)
+cli_screens.add_to(main)
 
 if __name__ == "__main__":
     main()

@@ -26,15 +26,9 @@ _rig = click.argument("rig_path", metavar="RIG", type=RIG)
 
 
 def _engine(rig_path: Path) -> Path | Remote:
-    from bench.rig_file import load_rig
-    from bench.rig_state import folder_of
-    from bench.service.address import socket_path
-    from bench.service.remote import SCHEME, Remote
+    from bench.service.address import engine_address
 
-    if str(rig_path).startswith(f"{SCHEME}:"):
-        # The path of a file has lost one of the two strokes.
-        return Remote.parse(str(rig_path).replace(":/", "://", 1), os.environ)
-    return socket_path(folder_of(load_rig(rig_path), state_folder()))
+    return engine_address(rig_path, state_folder(), os.environ)
 
 
 def _with_engine(rig_path: Path, who: str, act: Callable[[EngineClient], Awaitable[Any]], *, hung: bool = False) -> Any:
@@ -58,11 +52,15 @@ def _with_engine(rig_path: Path, who: str, act: Callable[[EngineClient], Awaitab
 @click.command()
 @_rig
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="evidence", show_default=True)
-def serve(rig_path: Path, out: Path) -> None:
-    """Hold RIG and carry out what clients ask for, until Ctrl-C: `run`, `attach`, `abort`, the TUI ..."""
+@click.option("--speed", type=click.FloatRange(0.001, 1e6), help="Virtual time, so many seconds a second.")
+def serve(rig_path: Path, out: Path, speed: float | None) -> None:
+    """Hold RIG and carry out what clients ask for, until Ctrl-C: `run`, `attach`, `abort`, the TUI ...
+
+    With --speed a rig that brings its emulated world along runs in virtual time, paced for people to watch.
+    """
     from bench.service.process import serve as serve_rig
 
-    serve_rig(rig_path, out, state_folder(), say)
+    serve_rig(rig_path, out, state_folder(), say, speed)
 
 
 @click.command()

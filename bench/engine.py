@@ -27,7 +27,7 @@ from bench.runbook import Placed, PlacedPrecondition, Runbook
 from bench.safety import reach
 from bench.sightings import Sighting
 from bench.steps import Step
-from bench.tasks import stop
+from bench.tasks import STOP_AGAIN_S, stop
 from bench.verbs import Operator, Stage, StepFailed, perform, read_inventory
 from bench.verdict import Verdict, gravest
 from bench.witnesses import DccWitness, watch_witnesses
@@ -75,6 +75,8 @@ class Engine:
         self._safe: asyncio.Task[tuple[str, ...]] | None = None
         self._parked = False
         self._abort_reason: str | None = None
+        self._acting = False
+        self._step_abort = ""
 
     def abort(self, reason: str) -> None:
         """Start the safe state now, and stop the run; the first reason is kept. Callable from a signal handler."""
@@ -84,6 +86,36 @@ class Engine:
             self._session.stream.emit("engine", "run", {"state": "abort", "reason": reason})
             if self._body is not None:
                 stop(self._body)
+
+    def abort_step(self, reason: str) -> None:
+        """End the step that is going on, undecided; what follows is blocked, teardown and park are not.
+
+        A supply that the step was in the middle of changing is parked before anything else is done.
+
+        Raises:
+            UsageError: no step is going on.
+        """
+        if not self._acting or self._abort_reason is not None:
+            raise UsageError("no step is going on")
+        if not self._step_abort:
+            self._step_abort = reason
+            self._session.stream.emit("engine", "run", {"state": "abort step", "reason": reason})
+            self._interrupt_step()
+
+    def _interrupt_step(self) -> None:
+        # Said again until it is heeded: a library may swallow a cancellation.
+        if self._step_abort and self._acting and self._body is not None:
+            self._body.cancel()
+            asyncio.get_running_loop().call_later(STOP_AGAIN_S, self._interrupt_step)
+
+    @property
+    def between_steps(self) -> bool:
+        """Whether nothing of a step is under way."""
+        return self._watch is None
+
+    def touched(self, what: str) -> None:
+        """Somebody acted by hand while the run was held: it goes on, and cannot pass any more."""
+        self._problem(Verdict.UNDECIDED, f"somebody acted by hand: {what}")
 
     def _make_safe(self) -> None:
         if self._safe is None:
@@ -273,6 +305,7 @@ class Engine:
         watch = self._new_watch(step)
         watch.anchor("stimulus", began)
         summary, reason = "", ""
+        self._acting = True
         try:
             unmet = await self._unmet(step, watch)
             if unmet:
@@ -283,8 +316,10 @@ class Engine:
                 verdict = await watch.settle()
                 self._save(watch)
         except asyncio.CancelledError:
-            self._finish(StepResult(group, placed, Verdict.UNDECIDED, summary, "interrupted", began, clock.now()))
-            raise
+            if not self._step_abort or self._abort_reason is not None:
+                self._finish(StepResult(group, placed, Verdict.UNDECIDED, summary, "interrupted", began, clock.now()))
+                raise
+            verdict, reason = Verdict.UNDECIDED, await self._give_up(step)
         except StepFailed as error:
             verdict, reason = Verdict.FAILED, str(error)
         except NothingSaved as error:
@@ -296,6 +331,8 @@ class Engine:
             self.abort(str(error))
         except BenchError as error:
             verdict, reason = Verdict.UNDECIDED, str(error)
+        finally:
+            self._acting, self._step_abort = False, ""
         outcomes = watch.outcomes()
         reason = "; ".join(part for part in (reason, first_problem(outcomes)) if part)
         latencies = tuple(
@@ -311,6 +348,18 @@ class Engine:
             raise asyncio.CancelledError
         await self._barrier()
         return result
+
+    async def _give_up(self, step: Step) -> str:
+        """After the step was aborted: bring a supply that it changed back; why it is undecided."""
+        reason, self._step_abort, self._acting = f"aborted {self._step_abort}", "", False
+        task = asyncio.current_task()
+        while task is not None and task.cancelling():
+            task.uncancel()
+        if any(each.supply or each.relay for each in (step, *(step.parallel or ()))):
+            unparked = await reach(self._session, "park", self._session.rig.file.park)
+            if unparked:
+                self.abort(f"the supply did not come back after a step was aborted: {'; '.join(unparked)}")
+        return reason
 
     async def _repeats(self, placed: Placed) -> bool:
         """Whether the step that was interrupted is to be done again: the runbook says so, or a person."""

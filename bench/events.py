@@ -22,6 +22,9 @@ Kinds, and what their `data` holds (all values JSON):
 `seen.hub`            Comms Hub monitor: `power`, `wan`, `han`, `leds`, which of them `changed`, and whether it was
                       `retained` by the broker
 `seen.console`        a line that a console printed of itself: `line`, `text`, `values`
+`awaiting`            what must or must not come: `items` of `label`, `must`, `after`, `due_mono_ns` (or null), `to`
+`sent`                a Service Request: `user`, `service_request`, `to`, `about`, `request_id`, `params` (no secrets)
+`manual`              an act by hand: `state`, `act`, `who`, `did`, at its end `summary` or `error`
 `seen.refused`        something came that could not be believed or read: `what`, `why`
 `run` `step` `verdict` `expectation` `safe` `park` `finding` `clock`    the engine's own
 ====================  =========================================================================================

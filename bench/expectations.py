@@ -102,6 +102,7 @@ class StepWatch:
         self.request_ids: dict[str, str] = {}
         self.expected = [Outcome(item.label) for item in step.expect]
         self.forbidden = [Outcome(f"no {item.label}") for item in step.forbid]
+        self._await()
 
     def part(self, step: Step) -> StepWatch:
         """A watch for one of the steps that this one does at once: what comes, comes to it too."""
@@ -133,7 +134,24 @@ class StepWatch:
     def anchor(self, name: str, at: Instant, uncertainty_ns: int = 0) -> None:
         """Say when something happened that windows count from; a later one replaces an earlier one."""
         self._anchors[name] = Anchor(at, uncertainty_ns)
+        self._await(name)
         self._news.set()
+
+    def _await(self, anchor: str = "") -> None:
+        """Say what is awaited and until when: at first, and when the anchor of a window becomes known."""
+        items: tuple[Expect | Forbid, ...] = (*self.step.expect, *self.step.forbid)
+        awaited = []
+        for item, outcome in zip(items, (*self.expected, *self.forbidden), strict=True):
+            if outcome.verdict is None and anchor in ("", item.after):
+                window = self._window(item)
+                due_ns = None if window is None else window[1]
+                user = (item.user or self.step.user) if item.kind in CARRIED_BY_DCC else None
+                must = "come" if isinstance(item, Expect) else "not come"
+                awaited.append(
+                    {"label": outcome.label, "must": must, "after": item.after, "due_mono_ns": due_ns, "to": user}
+                )
+        if awaited:
+            self._stream.emit("engine", "awaiting", {"items": awaited})
 
     def anchor_edge(self, edge: Edge) -> None:
         """Take an edge of the supply as the anchor of its kind."""

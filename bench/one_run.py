@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -84,6 +84,16 @@ class RigRunner:
         """The rig's name."""
         return self._session.rig.name
 
+    @property
+    def out(self) -> Path:
+        """The folder of all evidence."""
+        return self._out
+
+    @property
+    def key(self) -> BenchKey:
+        """This bench's own key."""
+        return self._key
+
     async def run(
         self,
         runbook: Runbook,
@@ -105,7 +115,10 @@ class RigRunner:
         reporter.begin(plan, session.clock)
         began = session.clock.now()
         try:
-            session.stream.emit("engine", "run", self._header(runbook, interrupted))
+            header = self.header(runbook.name, runbook.title)
+            if interrupted:
+                header["resumes"] = interrupted.reference
+            session.stream.emit("engine", "run", header)
             earlier = interrupted.resumption if interrupted else None
             self.engine = Engine(session, runbook, operator=operator, barrier=writer.barrier, resumption=earlier)
             self.folder = writer.path
@@ -125,15 +138,30 @@ class RigRunner:
 
     def _open(self, runbook: Runbook, interrupted: Interrupted | None) -> BundleWriter:
         """Begin a run's evidence, with the files that it is made from."""
-        rig, writer = self._session.rig, self._new_bundle(runbook)
+        files = (
+            {f"{INTERRUPTED}/{name}": journal for name, journal in interrupted.journals.items()} if interrupted else {}
+        )
+        for document in runbook.documents:
+            folder = "runbook" if document is runbook.documents[0] else "runbook/procedures"
+            files[f"{folder}/{document.path.name}"] = document.text.encode()
+        return self.begin_bundle(runbook.name, files)
+
+    def begin_bundle(self, name: str, files: Mapping[str, bytes] | None = None) -> BundleWriter:
+        """Begin evidence: of a run, or of what is done without a runbook.
+
+        Args:
+            name: what stands in the bundle's name after its moment.
+            files: what goes into it beside the rig's files, by path.
+
+        Raises:
+            StorageError: it cannot be written; nothing is left of it.
+        """
+        rig, writer = self._session.rig, self._new_bundle(name)
         try:
             writer.add("rig.yaml", rig.document.text.encode())
             writer.add("duts.yaml", rig.dut_document.text.encode(), redact=True)
-            for document in runbook.documents:
-                folder = "runbook" if document is runbook.documents[0] else "runbook/procedures"
-                writer.add(f"{folder}/{document.path.name}", document.text.encode())
-            for name, journal in interrupted.journals.items() if interrupted else ():
-                writer.add(f"{INTERRUPTED}/{name}", journal)
+            for path, data in (files or {}).items():
+                writer.add(path, data)
         except BenchError:
             # Nothing has happened yet that this would be evidence of.
             writer.abandon()
@@ -141,12 +169,12 @@ class RigRunner:
             raise
         return writer
 
-    def _new_bundle(self, runbook: Runbook) -> BundleWriter:
+    def _new_bundle(self, runbook: str) -> BundleWriter:
         """A bundle under a name that is new, though another process may take one at the same moment.
 
         The name has the wall clock's time even for a virtual run, since its own clock always begins alike.
         """
-        stem = f"{RealClock().now().utc:%Y%m%dT%H%M%SZ}-{runbook.name}"
+        stem = f"{RealClock().now().utc:%Y%m%dT%H%M%SZ}-{runbook}"
         redactor = Redactor.of(self._session.parties)
         for number in itertools.count(1):
             name = stem if number == 1 else f"{stem}-{number}"
@@ -157,12 +185,13 @@ class RigRunner:
                     raise
         raise AssertionError("there is always another number")
 
-    def _header(self, runbook: Runbook, interrupted: Interrupted | None) -> dict[str, Any]:
+    def header(self, runbook: str, title: str) -> dict[str, Any]:
+        """What the first event of a run says."""
         session, rig = self._session, self._session.rig
         return {
             "state": "start",
-            "runbook": runbook.name,
-            "title": runbook.title,
+            "runbook": runbook,
+            "title": title,
             "rig": rig.name,
             "clock": session.clock.kind.value,
             "emulated": rig.emulated or rig.file.emulated_elsewhere,
@@ -170,7 +199,6 @@ class RigRunner:
             "users": {name: str(user.eui) for name, user in session.parties.users.items()},
             "seed": self._seed,
             "faults": list(self._faults),
-            **({"resumes": interrupted.reference} if interrupted else {}),
         }
 
 

@@ -12,6 +12,8 @@ from typing import Annotated, NewType
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from bench.durations import format_duration as format_duration
+
 Volts = NewType("Volts", float)
 Amps = NewType("Amps", float)
 Hertz = NewType("Hertz", float)
@@ -54,20 +56,6 @@ def parse(text: str, kind: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text!r} is too large to be a {kind}")
     return value
-
-
-def format_duration(duration_s: float) -> str:
-    """A duration as people read it: "850 ms", "12.4 s", "3 min 20 s", "8 h 0 min"."""
-    if not math.isfinite(duration_s):
-        return "no known time"
-    if duration_s < 0.9995:
-        return f"{duration_s * 1000:.0f} ms"
-    if duration_s < 59.95:
-        return f"{duration_s:.1f} s"
-    total_s = round(duration_s)
-    if total_s < 3600:
-        return f"{total_s // 60} min {total_s % 60} s"
-    return f"{total_s // 3600} h {total_s % 3600 // 60} min"
 
 
 def _field(kind: str, unit: str) -> tuple[BeforeValidator, PlainSerializer]:

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Protocol, cast
 
-from bench.capabilities import AcSource, Console, DccGateway, Edge, HandHeld, Measures, Switch
+from bench.capabilities import AcSource, Console, DccGateway, Edge, Exchange, HandHeld, Measures, Switch
+from bench.duis.bodies import body_of
+from bench.duis.shapes import secret_keys
 from bench.errors import BenchError, DeviceError, LimitExceeded, UsageError
 from bench.expectations import StepWatch
 from bench.interlock import GuardedSource
@@ -29,6 +31,7 @@ INVENTORY_REQUEST = "8.2"
 INVENTORY_POLL_S = 5.0
 NEEDS = "needs"
 """The attribute of a step function that names the capability which a rig must have for it."""
+_SHOWN_CHARACTERS = 80
 
 
 class StepFailed(BenchError):
@@ -112,7 +115,38 @@ async def _request(stage: Stage, send: Send, user: str, target: Dut | None, watc
     watch.request_ids[send.service_request] = exchange.request_id
     uncertainty_ns = (exchange.answered_at.mono_ns - exchange.sent_at.mono_ns) // 2
     watch.anchor("stimulus", exchange.sent_at, uncertainty_ns)
+    _note_sent(stage, send, user, exchange, params)
     return exchange.response_code
+
+
+def _note_sent(stage: Stage, send: Send, user: str, exchange: Exchange, params: Mapping[str, Any]) -> None:
+    """Put a request on record as it was meant, without its secrets; its bytes are in the captures."""
+    body = body_of(send.service_request)
+    secret = secret_keys(body.shape) if body is not None else frozenset()
+    shown = {key: "(secret)" if key in secret else _plain(value) for key, value in params.items()}
+    stage.session.stream.emit(
+        "engine",
+        "sent",
+        {
+            "user": user,
+            "service_request": send.service_request,
+            "to": send.to,
+            "about": send.device,
+            "request_id": exchange.request_id,
+            "response_code": exchange.response_code,
+            "params": shown,
+            "mono_ns": exchange.sent_at.mono_ns,
+        },
+    )
+
+
+def _plain(value: object) -> str | int | bool | None:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, Mapping | list | tuple):
+        return f"({len(value)} entries)"
+    text = value.hex() if isinstance(value, bytes) else str(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
 async def _inventory(stage: Stage, step: Step, watch: StepWatch) -> str:

@@ -33,10 +33,10 @@ def emulating(folder: Path, *more: str, rig: Path = RIG) -> Iterator[subprocess.
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """An engine that serves `folder/rig/rig.yaml`, once its clients can come."""
-    command = [sys.executable, "-m", "bench.cli", "serve", str(folder / "rig" / "rig.yaml")]
-    command += ["--out", str(folder / "evidence")]
+def serving(folder: Path, *more: str, rig: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+    """An engine that serves `folder/rig/rig.yaml`, or another rig, once its clients can come."""
+    command = [sys.executable, "-m", "bench.cli", "serve", str(rig or folder / "rig" / "rig.yaml")]
+    command += ["--out", str(folder / "evidence"), *more]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment(folder)
     )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.service.remote import Remote
 
 _LONGEST_PATH = 100
 """Linux takes 107 bytes for the path of a Unix socket."""
@@ -35,3 +39,24 @@ def reachable(path: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{folder}/{path.name}"
     finally:
         os.close(folder)
+
+
+def engine_address(rig: Path, state: Path, environment: Mapping[str, str]) -> Path | Remote:
+    """Where the engine of a rig listens.
+
+    Args:
+        rig: its file, or `tls://HOST:PORT`.
+        state: the bench's state folder.
+        environment: names token and authority of an engine elsewhere.
+
+    Raises:
+        UsageError: the rig file is wrong.
+    """
+    from bench.rig_file import load_rig
+    from bench.rig_state import folder_of
+    from bench.service.remote import SCHEME, Remote
+
+    if str(rig).startswith(f"{SCHEME}:"):
+        # The path of a file has lost one of the two strokes.
+        return Remote.parse(str(rig).replace(":/", "://", 1), environment)
+    return socket_path(folder_of(load_rig(rig), state))

@@ -31,10 +31,15 @@ class EngineClient:
     """
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hello: Mapping[str, Any], who: str
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        hello: Mapping[str, Any],
+        who: str,
+        most_waiting: int = 0,
     ) -> None:
         self.hello = hello
-        self.messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self.messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(most_waiting)
         self._reader, self._writer, self._who = reader, writer, who
         self._numbers = itertools.count(1)
         self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -71,10 +76,13 @@ class EngineClient:
                     if not reply.done():
                         reply.set_result(message)
                 elif message.get("type") != "reply":
-                    self.messages.put_nowait(message)
+                    await self.messages.put(message)
         except (ConnectionError, ValueError, CodecError):
             pass
         finally:
+            if self.messages.full():
+                # Whoever comes again asks for what he has not seen.
+                self.messages.get_nowait()
             self.messages.put_nowait(None)
             for reply in self._replies.values():
                 if not reply.done():
@@ -82,12 +90,14 @@ class EngineClient:
 
 
 @asynccontextmanager
-async def connected(path: Path | Remote, *, who: str = "") -> AsyncIterator[EngineClient]:
+async def connected(path: Path | Remote, *, who: str = "", most_waiting: int = 0) -> AsyncIterator[EngineClient]:
     """Talk to the engine at a socket.
 
     Args:
         path: of the Unix socket, or an engine on another computer.
         who: the person who acts, for the record; the user of this process if empty.
+        most_waiting: how many messages may wait to be taken before nothing more is read; 0 for no end of them. Whoever
+            gives a number must take messages while he waits for replies.
 
     Raises:
         NoEngineError: no engine serves there.
@@ -118,7 +128,7 @@ async def connected(path: Path | Remote, *, who: str = "") -> AsyncIterator[Engi
                 where=str(path),
                 next_step="Start the engine with the same release",
             )
-        client = EngineClient(reader, writer, hello, who or _user())
+        client = EngineClient(reader, writer, hello, who or _user(), most_waiting)
         listener = asyncio.create_task(client.listen(), name="engine")
         try:
             yield client

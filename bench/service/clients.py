@@ -25,12 +25,14 @@ class Client:
         name: for messages: "client 3".
         subscribed: whether it gets events.
         wire: whether it gets those of kind `wire` as well.
+        live: whether it gets what the supply path reads just now.
+        view_only: whether it may only look.
         dropped: whether it was too slow.
     """
 
     def __init__(self, number: int, writer: asyncio.StreamWriter) -> None:
         self.name = f"client {number}"
-        self.subscribed = self.wire = self.dropped = False
+        self.subscribed = self.wire = self.live = self.view_only = self.dropped = False
         self._writer = writer
 
     def send(self, message: Mapping[str, Any]) -> None:
@@ -93,6 +95,16 @@ class Clients:
         """Send a message to everybody who subscribed."""
         for client in self._clients:
             if client.subscribed:
+                client.send(message)
+
+    def anybody_live(self) -> bool:
+        """Whether anybody wants to know what the supply path reads just now."""
+        return any(client.subscribed and client.live for client in self._clients)
+
+    def tell_live(self, message: Mapping[str, Any]) -> None:
+        """Send what it reads to those who want to know."""
+        for client in self._clients:
+            if client.subscribed and client.live:
                 client.send(message)
 
     def subscribe(self, client: Client, after: int | None, *, wire: bool) -> int:

@@ -21,7 +21,7 @@ VERSION = 1
 LONGEST_COMMAND = 64 * 1024
 """Bytes of the longest line that the engine takes."""
 
-LONGEST_LINE = 16 * 1024 * 1024
+LONGEST_LINE = 2 * 1024 * 1024
 """Bytes of the longest line that a client takes."""
 
 

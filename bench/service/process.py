@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench.clock import RealClock
 from bench.errors import BenchError, DeviceLost, UnsafeError
 from bench.holding import PATIENCE_S, guard_gone, held, patiently_open, recover
 from bench.lease import BEAT_S, Lease, holder_of
@@ -17,27 +16,38 @@ from bench.one_run import RigRunner
 from bench.rig import open_rig
 from bench.rig_file import Rig, load_rig
 from bench.rig_state import state_of
-from bench.runner import bench_key
+from bench.runner import RunOptions, bench_key, make_clock, make_loop_factory
 from bench.service.address import socket_path
+from bench.service.listening import listening
 from bench.service.remote_server import listening_remotely
-from bench.service.server import EngineService, listening
+from bench.service.server import EngineService
 from bench.shared import shares_held
 
 _LETTING_GO_S = 5.0
 
 
-def serve(rig_path: Path, out: Path, state: Path, say: Callable[[str], None]) -> None:
+def serve(rig_path: Path, out: Path, state: Path, say: Callable[[str], None], speed: float | None = None) -> None:
     """Hold a rig and serve its clients until one of them says `stop`, or SIGINT or SIGTERM comes.
 
     A signal aborts the run that is going on: the rig is in its safe state when this returns.
 
+    Args:
+        rig_path: the rig file.
+        out: folder under which each run gets a folder of evidence.
+        state: the bench's state folder.
+        say: told what is done.
+        speed: virtual seconds a second, for a rig that brings its emulated world along; None for real time.
+
     Raises:
+        UsageError: a speed was given where time is real.
         HeldElsewhere: another process holds the rig.
         UnsafeError: the rig was to be made safe, and did not confirm it.
         BenchError: the rig could not be brought up, or evidence could not be written.
     """
     rig = load_rig(rig_path)
-    asyncio.run(_serve(rig, out, state, say))
+    options = RunOptions(out, state, realtime=speed is None, speed=speed)
+    with asyncio.Runner(loop_factory=make_loop_factory(rig, options)) as runner:
+        runner.run(_serve(rig, out, state, say))
 
 
 class _Ending:
@@ -74,11 +84,11 @@ async def _serve(rig: Rig, out: Path, state: Path, say: Callable[[str], None]) -
         async with contextlib.AsyncExitStack() as stack:
             # What it shares with other rigs it holds for each run, not all the time that it serves.
             await stack.enter_async_context(held(rig, state, "serve", on_lost=ending.on_lost, say=say, share=False))
-            opened = partial(open_rig, rig, RealClock(), state=state)
+            opened = partial(open_rig, rig, make_clock(), state=state)
             session = await stack.enter_async_context(patiently_open(opened, PATIENCE_S, say))
             service = ending.service = EngineService(session, RigRunner(session, out, bench_key(state)), folder)
             path = socket_path(folder)
-            async with listening(service, path), listening_remotely(service, rig):
+            async with listening(service.serve, path), listening_remotely(service, rig):
                 elsewhere = f" and {rig.file.service.listen}" if rig.file.service else ""
                 say(f"{rig.name} is served at {path}{elsewhere} until Ctrl-C or `hilbench stop`")
                 await service.work()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import UsageError
+from bench.virtual_time import VirtualLoop
 
 
 @dataclass(slots=True)
@@ -47,8 +49,12 @@ class ClientOperator:
         prompt = Prompt(next(self._numbers), text, tuple(choices), answer)
         self.open[prompt.number] = prompt
         self._tell({"type": "prompt", "state": "open", **prompt.message})
+        loop = asyncio.get_running_loop()
+        # Time that is paced for people to watch stands still while one of them has to answer.
+        paced = loop if isinstance(loop, VirtualLoop) and loop.speed is not None else None
         try:
-            return await answer
+            with paced.held() if paced is not None else contextlib.nullcontext():
+                return await answer
         finally:
             del self.open[prompt.number]
             self._tell({"type": "prompt", "state": "closed", **prompt.message})

@@ -12,8 +12,9 @@ from pathlib import Path
 from bench.errors import CodecError, UsageError
 from bench.rig_file import Rig, ServiceSpec
 from bench.service.lines import LONGEST_COMMAND, decode, encode
+from bench.service.listening import connections
 from bench.service.remote import read_token
-from bench.service.server import EngineService, connections
+from bench.service.server import EngineService
 
 _LOGIN_S = 10.0
 

@@ -6,34 +6,41 @@ import asyncio
 import contextlib
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import alarm, stopped
 from bench.aftermath import settle
-from bench.clock import Clock
 from bench.errors import BenchError, CodecError, UsageError
 from bench.events import Event
+from bench.evidence.redact import Redactor
 from bench.one_run import Finished, RigRunner
 from bench.planner import Plan, plan
 from bench.rig import RigSession
 from bench.runbook import Runbook, find_runbook, load_runbook
 from bench.safety import reach
-from bench.service.address import reachable
 from bench.service.clients import Client, Clients
-from bench.service.lines import LONGEST_COMMAND, VERSION, decode
+from bench.service.commands import Command, who_of
+from bench.service.hands_on import HandsOn, read_act
+from bench.service.lines import VERSION, decode
+from bench.service.listening import read_command
+from bench.service.live import Live
+from bench.service.originals import Originals
 from bench.service.prompts import ClientOperator
+from bench.service.questions import Questions
 from bench.shared import shares_held
 from bench.sightings import Sighting
 from bench.tasks import stop
+from bench.terminal import Silent
+from bench.virtual_time import VirtualLoop
 
 _LAST_RUNS = 50
-_WHO_CHARACTERS = 80
-
-Command = Callable[[Client, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+_LOOKING = frozenset({"subscribe", "status", "view"})
+"""Commands that a client which may only look may give, beside questions."""
+_LONG = frozenset({"estop", "park", "abort"})
+"""Commands that take their time: nothing that the same client says next may have to wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,14 @@ class EngineService:
         self._safe: asyncio.Task[tuple[str, ...]] | None = None
         self._settling: asyncio.Task[list[str]] | None = None
         self._late: list[str] = []
+        self._parking: asyncio.Task[tuple[str, ...]] | None = None
+        self._long: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._given_up = ""
+        self._hands = HandsOn(session, runs, self._operator, self._clients.tell)
+        self._live = Live(session, self._clients.anybody_live, lambda: self._job is not None, self._clients.tell_live)
+        originals = Originals(lambda: self._clients.events, Redactor.of(session.parties))
+        self._questions = Questions(session, runs.out, runs.key, originals)
         self._commands: dict[str, Command] = {
             "subscribe": self._subscribe,
             "status": self._status,
@@ -79,12 +92,17 @@ class EngineService:
             "pause": self._pause,
             "resume": self._resume,
             "abort": self._abort,
+            "abort_step": self._abort_step,
+            "act": self._act,
+            "view": self._view,
             "estop": self._estop,
             "park": self._park,
             "answer": self._answer,
             "stop": self._stop,
+            **self._questions.commands,
         }
         session.stream.subscribe(self._clients.receive)
+        session.stream.subscribe(originals.receive)
         session.stream.subscribe(self._notice)
         session.watch(self._see)
 
@@ -95,6 +113,7 @@ class EngineService:
 
     async def work(self) -> None:
         """Carry out what clients ask for, until one says `stop` or `end` is called."""
+        live = asyncio.create_task(self._live.run(), name="live readings")
         try:
             while not self._stopping:
                 if not self._waiting:
@@ -102,12 +121,17 @@ class EngineService:
                     await self._work.wait()
                     continue
                 await self._settled()
+                await self._back_from_hands("a run begins")
                 if self._waiting:
                     await self._one(self._waiting.popleft())
+            await self._back_from_hands("the engine ends")
         finally:
+            stop(live)
+            last: list[asyncio.Task[Any]] = [live, *self._long]
             if self._settling is not None:
                 stop(self._settling)
-                await asyncio.wait([self._settling])
+                last.append(self._settling)
+            await asyncio.wait(last)
 
     async def _settled(self) -> None:
         """Wait for what the last abort makes devices say; it is booked before the next run begins."""
@@ -124,12 +148,22 @@ class EngineService:
             if not settling.cancelled() and (error := settling.exception()) is not None:
                 self._drop_waiting(f"what the last run caused could not be booked: {error}")
 
+    async def _back_from_hands(self, why: str) -> None:
+        """Have the rig given back by whoever uses it by hand; if it is not parked then, nothing can run on it."""
+        if not self._hands.open:
+            return
+        await self._hands.end(why)
+        self._state = self._hands.state
+        if self._state != "parked":
+            self._drop_waiting("the rig was not parked after it was used by hand")
+
     def end(self, why: str) -> None:
         """Abort the run that is going on, forget those that wait, and let `work` return."""
         self._stopping = True
         self._given_up = why
         if self._runs.engine is not None:
             self._runs.engine.abort(why)
+        self._hands.abort(why)
         self._drop_waiting(why)
         self._work.set()
 
@@ -157,7 +191,7 @@ class EngineService:
         """Run, after waiting in the queues of what the rig shares with others."""
         rig = self._session.rig
         if rig.emulated:
-            return await self._runs.run(job.runbook, job.plan, self._operator, _Quiet())
+            return await self._runs.run(job.runbook, job.plan, self._operator, Silent())
         self._given_up = ""
         async with shares_held(
             rig,
@@ -173,7 +207,7 @@ class EngineService:
             if shares.unparked:
                 await self._park_first()
             shares.begun()
-            finished = await self._runs.run(job.runbook, job.plan, self._operator, _Quiet())
+            finished = await self._runs.run(job.runbook, job.plan, self._operator, Silent())
             if finished.result.parked:
                 shares.parked()
             return finished
@@ -213,7 +247,8 @@ class EngineService:
             self._finish(job, None, why)
 
     def _tell_job(self, job: _Job, state: str) -> None:
-        self._clients.tell({"type": "job", "state": state, "job": job.number, "runbook": job.runbook.name})
+        more = {"plan": _plan_for_clients(job.plan)} if state == "start" else {}
+        self._clients.tell({"type": "job", "state": state, "job": job.number, "runbook": job.runbook.name, **more})
 
     def _see(self, sighting: Sighting) -> None:
         """Keep what is said while no run is there that would: it is the last one's."""
@@ -229,28 +264,51 @@ class EngineService:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Talk to one client until it goes: a callback for `asyncio.start_unix_server`."""
         client = self._clients.add(writer)
+        asked: set[asyncio.Task[None]] = set()
         try:
             client.send({"type": "hello", "version": VERSION, **self._describe()})
-            while line := await _line(reader):
-                await self._obey(client, line)
+            while line := await read_command(reader):
+                await self._obey(client, line, asked)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         except CodecError as error:
             client.send({"type": "reply", "id": None, "ok": False, "error": str(error)})
         finally:
+            for task in asked:
+                stop(task)
             self._clients.remove(client)
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _obey(self, client: Client, line: bytes) -> None:
-        number: object = None
+    async def _obey(self, client: Client, line: bytes, asked: set[asyncio.Task[None]]) -> None:
         try:
             message = decode(line)
-            number = message.get("id")
-            command = self._commands.get(str(message.get("do")))
+        except CodecError as error:
+            client.send({"type": "reply", "id": None, "ok": False, "error": str(error)})
+            return
+        name = str(message.get("do"))
+        if name in self._questions.commands:
+            # An emergency stop must not wait for the answer to a question.
+            task = asyncio.create_task(self._reply(client, name, message), name=f"question {name}")
+            asked.add(task)
+            task.add_done_callback(asked.discard)
+        elif name in _LONG:
+            # It is done to its end even if the client leaves.
+            task = asyncio.create_task(self._reply(client, name, message), name=name)
+            self._long.add(task)
+            task.add_done_callback(self._long.discard)
+        else:
+            await self._reply(client, name, message)
+
+    async def _reply(self, client: Client, name: str, message: Mapping[str, Any]) -> None:
+        number = message.get("id")
+        try:
+            command = self._commands.get(name)
             if command is None:
                 raise UsageError(f"there is no command {message.get('do')!r}", next_step=", ".join(self._commands))
+            if client.view_only and name not in _LOOKING and name not in self._questions.commands:
+                raise UsageError(f"{name}: this connection may only look")
             result = await command(client, message)
         except BenchError as error:
             client.send({"type": "reply", "id": number, "ok": False, "error": str(error)})
@@ -259,19 +317,25 @@ class EngineService:
 
     def _describe(self) -> dict[str, Any]:
         rig, job = self._session.rig, self._job
-        engine = self._runs.engine
+        engine, now = self._runs.engine, self._session.clock.now()
+        loop = asyncio.get_running_loop()
         return {
             "rig": rig.name,
             "title": rig.file.title,
             "clock": self._session.clock.kind.value,
             "emulated": rig.emulated or rig.file.emulated_elsewhere,
             "pid": os.getpid(),
-            "state": self._state,
+            "mono_ns": now.mono_ns,
+            "utc_ns": now.utc_ns,
+            "speed": loop.speed if isinstance(loop, VirtualLoop) else None,
+            "state": "manual" if self._hands.open else self._state,
+            "hands_on": self._hands.describe(),
             "run": None
             if job is None
             else {
                 "job": job.number,
                 "runbook": job.runbook.name,
+                "plan": _plan_for_clients(job.plan),
                 "step": self._step,
                 "paused": engine is not None and engine.pause.asked,
                 "folder": str(self._runs.folder.absolute()) if self._runs.folder else "",
@@ -287,13 +351,22 @@ class EngineService:
         after = message.get("after")
         if after is not None and (not isinstance(after, int) or isinstance(after, bool)):
             raise UsageError(f"after is {after!r}", next_step="Give the number of the last event that you have")
-        return {"missed": self._clients.subscribe(client, after, wire=message.get("wire") is True)}
+        client.live = message.get("live") is True
+        missed = self._clients.subscribe(client, after, wire=message.get("wire") is True)
+        if client.live:
+            self._live.begin()
+        return {"missed": missed}
+
+    async def _view(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        """From now on this connection may only look; there is no way back but a new one."""
+        client.view_only = True
+        return {}
 
     async def _status(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._describe()
 
     async def _run(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
-        if self._state in ("safe", "unsafe"):
+        if self._state in ("safe", "unsafe") or self._parking is not None:
             raise UsageError("the rig is not parked", next_step="Look at the bench, then `hilbench rig park RIG`")
         stopped.check(self._folder)
         names = message.get("runbooks")
@@ -317,50 +390,97 @@ class EngineService:
         return {}
 
     async def _resume(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self._hands.acting:
+            raise UsageError("an act by hand is going on", next_step="Wait for it, or abort it")
         self._operated(message, "resume")
         self._engine().pause.open()
         return {}
 
+    async def _act(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Begin an act by hand; an event of kind `manual` says how it ended."""
+        if self._state in ("safe", "unsafe") or self._parking is not None:
+            raise UsageError("the rig is not parked", next_step="Look at the bench, then `hilbench rig park RIG`")
+        engine = self._runs.engine
+        if (self._job is not None or self._waiting) and not (engine and engine.pause.asked and engine.between_steps):
+            raise UsageError("a run is going on", next_step="Pause it, and wait for the end of its step")
+        step = read_act(self._session, message.get("step"))
+        return {"act": await self._hands.act(step, who_of(message), engine)}
+
     async def _abort(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self._runs.engine is None and self._hands.open:
+            self._hands.abort(f"aborted by {self._operated(message, 'abort')}")
+            await self._hands.end("")
+            self._state = self._hands.state
+            return {}
         if self._job is not None and self._runs.engine is None:
             # It waits for what another rig uses.
             self._given_up = f"aborted by {self._operated(message, 'abort')}"
         else:
             engine = self._engine()
+            self._hands.stop_act()
             engine.abort(f"by {self._operated(message, 'abort')}")
         self._drop_waiting("the run before it was aborted")
+        return {}
+
+    async def _abort_step(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._engine().abort_step(f"by {who_of(message)}")
+        self._operated(message, "abort step")
         return {}
 
     async def _estop(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
         """The safe state at once, whatever is going on; the reply says whether it was confirmed."""
         engine = self._runs.engine
-        self._given_up = f"emergency stop by {_who(message)}"
+        self._given_up = f"emergency stop by {who_of(message)}"
         if engine is not None:
             # The engine opens the relay before it does anything else; nothing of ours comes before it either.
-            engine.abort(f"emergency stop by {_who(message)}")
+            engine.abort(f"emergency stop by {who_of(message)}")
+            self._hands.stop_act()
             self._operated(message, "estop")
             self._drop_waiting("the run before it was stopped")
             while self._job is not None:
                 self._ended.clear()
                 await self._ended.wait()
+        elif self._hands.open:
+            self._hands.abort(f"emergency stop by {who_of(message)}")
+            self._operated(message, "estop")
+            self._drop_waiting("the rig was stopped")
+            await self._hands.end("")
+            self._state = self._hands.state
         else:
             if self._safe is None or self._safe.done():
                 self._safe = asyncio.create_task(reach(self._session, "safe", self._session.rig.file.safe))
+            if self._parking is not None:
+                stop(self._parking)
             self._operated(message, "estop")
             self._drop_waiting("the rig was stopped")
             unsafe = await asyncio.shield(self._safe)
             self._state = "unsafe" if unsafe else "safe"
             if unsafe:
                 await alarm.sound(self._session.rig, f"the safe state is not confirmed: {'; '.join(unsafe)}")
-        stopped.mark(self._folder, _who(message))
+        stopped.mark(self._folder, who_of(message))
         return {"confirmed": self._state == "safe", "state": self._state}
 
     async def _park(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
         if self._job is not None or self._waiting:
             raise UsageError("a run is going on, and parks the rig itself", next_step="Abort it first")
         self._operated(message, "park")
-        unparked = await reach(self._session, "park", self._session.rig.file.park)
-        if unparked:
+        if self._hands.open:
+            await self._back_from_hands(f"given back by {who_of(message)}")
+            if self._state != "parked":
+                raise BenchError("the park state was not confirmed", next_step="Look at the bench")
+            return {"state": self._state}
+        if self._parking is not None:
+            raise UsageError("the rig is being parked already")
+        self._parking = parking = asyncio.create_task(
+            reach(self._session, "park", self._session.rig.file.park), name="park"
+        )
+        try:
+            await asyncio.wait([parking])
+        finally:
+            self._parking = None
+        if parking.cancelled():
+            raise BenchError("the rig was stopped while it was being parked", next_step="Look at the bench")
+        if unparked := parking.result():
             unsafe = await reach(self._session, "safe", self._session.rig.file.safe)
             self._state = "unsafe" if unsafe else "safe"
             raise BenchError(f"the park state was not confirmed: {'; '.join(unparked)}", next_step="Look at the bench")
@@ -378,7 +498,7 @@ class EngineService:
         return {}
 
     async def _stop(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
-        if self._job is not None or self._waiting:
+        if self._job is not None or self._waiting or self._parking is not None:
             raise UsageError("a run is going on", next_step="Abort it first, or wait for its end")
         self._operated(message, "stop")
         self._stopping = True
@@ -393,80 +513,10 @@ class EngineService:
 
     def _operated(self, message: Mapping[str, Any], what: str) -> str:
         """Put an act of a person on record, and say who it was."""
-        who = _who(message)
+        who = who_of(message)
         self._session.stream.emit("engine", "operator", {"who": who, "did": what})
         return who
 
 
-class _Quiet:
-    """Clients are told everything as events; there is nobody else."""
-
-    def begin(self, plan: Plan, clock: Clock) -> None: ...
-
-    def event(self, event: Event) -> None: ...
-
-    def end(self, finished: Finished) -> None: ...
-
-
-def _who(message: Mapping[str, Any]) -> str:
-    who = message.get("who")
-    return who[:_WHO_CHARACTERS] if isinstance(who, str) and who else "a client"
-
-
-async def _line(reader: asyncio.StreamReader) -> bytes:
-    """The next line, or nothing at the end.
-
-    Raises:
-        CodecError: it is too long to be a command.
-    """
-    try:
-        return await reader.readline()
-    except ValueError:
-        raise CodecError(f"a command has more than {LONGEST_COMMAND} bytes") from None
-
-
-@asynccontextmanager
-async def connections(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-) -> AsyncIterator[Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]]:
-    """Give what a server calls for each connection; those that are open at the end are ended."""
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await serve(reader, writer)
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(one(reader, writer), name="client")
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    try:
-        yield connected
-    finally:
-        for task in tuple(tasks):
-            stop(task)
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@asynccontextmanager
-async def listening(service: EngineService, path: Path) -> AsyncIterator[None]:
-    """Serve clients on a Unix socket that only this user may open.
-
-    Raises:
-        UsageError: another engine serves there, or the socket cannot be made.
-    """
-    async with connections(service.serve) as connected:
-        before = os.umask(0o177)
-        try:
-            with reachable(path) as name:
-                server = await asyncio.start_unix_server(connected, name, limit=LONGEST_COMMAND)
-        except OSError as error:
-            raise UsageError(f"clients cannot be served at {path}: {error.strerror or error}") from None
-        finally:
-            os.umask(before)
-        try:
-            yield
-        finally:
-            server.close()
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+def _plan_for_clients(plan: Plan) -> dict[str, Any]:
+    return asdict(plan) | {"usual_s": plan.usual_s, "longest_s": plan.longest_s}

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import campaign, dcc, messages, night, process, service, steps, uept, wires
+from tests.benchmarks import campaign, cockpit, dcc, messages, night, process, service, steps, uept, wires
 from tests.benchmarks.result import Benchmark, Result, machine
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -24,6 +24,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "ctrl-c": process.ctrl_c,
     "safety": service.safety,
     "events": service.events,
+    "first-frame": cockpit.first_frame,
+    "cockpit": cockpit.attached,
+    "flood": cockpit.flood,
 }
 
 

@@ -59,7 +59,7 @@ def test_a_night_with_a_sniffer_that_is_lost(tmp_path: Path) -> None:
     }
     assert [(rig, device) for rig, device, _ in night.quarantined] == [("a", "sniffer")]
     assert "8.1.16/ED/0x8F35" in night.covered
-    assert "8.1.19/IS/N24" in night.missed
+    assert "8.1.19/IS/N24/SMETS2+" in night.missed
     # The evidence of each attempt is good, and the record says which it is.
     for case in night.cases:
         for attempt in case.attempts:

@@ -15,7 +15,8 @@ from bench.one_run import RigRunner
 from bench.rig import RigSession, open_rig
 from bench.rig_file import load_rig
 from bench.service.client import EngineClient, connected
-from bench.service.server import EngineService, listening
+from bench.service.listening import listening
+from bench.service.server import EngineService
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +37,7 @@ async def engine(folder: Path, *faults: str) -> AsyncIterator[Engine]:
         runs = RigRunner(session, folder / "evidence", BenchKey.load_or_create(folder / "keys"))
         service = EngineService(session, runs, folder)
         socket = folder / "engine.sock"
-        async with listening(service, socket):
+        async with listening(service.serve, socket):
             work = asyncio.create_task(service.work())
             try:
                 yield Engine(service, session, socket, work)

@@ -1,0 +1,321 @@
+"""The application: the screens, the keys that work everywhere, and the commands that they give to the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from bench.cockpit import fold
+from bench.cockpit.link import Link
+from bench.cockpit.model import Model
+from bench.errors import BenchError
+from bench.screens.base import SCREENS, View
+from bench.screens.dialogs import ChooseRig, Confirm, Help, NoEngine, Question
+from bench.screens.evidence import EvidenceScreen
+from bench.screens.hands_on import HandsOnScreen
+from bench.screens.messages import MessagesScreen
+from bench.screens.rig import RigScreen
+from bench.screens.run import RunScreen
+from bench.service.remote import Remote
+
+MOST_DRAWS_A_SECOND = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the application gets from outside.
+
+    Attributes:
+        address: where the engine of a rig listens.
+        rigs: the rig files to choose from, each with whether an engine serves it.
+        start: starts an engine for a rig, at a speed or in real time, and returns what ends it with the application
+            (None if it is to stay).
+        may_pace: whether a rig brings its emulated world along.
+    """
+
+    address: Callable[[Path], Path | Remote]
+    rigs: Callable[[], list[tuple[Path, str]]]
+    start: Callable[[Path, float | None], None]
+    may_pace: Callable[[Path], bool]
+
+
+class Cockpit(App[int]):
+    """A view of an engine's events, and a sender of commands."""
+
+    TITLE = "hilbench"
+    CSS_PATH = "cockpit.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (130, "-wide")]
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        "rig": RigScreen,
+        "run": RunScreen,
+        "messages": MessagesScreen,
+        "hands": HandsOnScreen,
+        "evidence": EvidenceScreen,
+    }
+    DEFAULT_MODE = "rig"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f9", "estop", "E-STOP", priority=True),
+        *(
+            Binding(f"{index},f{index + 1}", f"go('{mode}')", name, show=False)
+            for index, (mode, name) in enumerate(SCREENS, 1)
+        ),
+        Binding("f1,question_mark", "help", "Keys", show=False),
+        Binding("a", "answer", "Answer", show=False),
+        Binding("k", "park", "Park", show=False),
+    ]
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        rig: Path | None,
+        *,
+        who: str = "",
+        view_only: bool = False,
+        start: bool = False,
+        speed: float | None = None,
+        link: Link | None = None,
+    ) -> None:
+        super().__init__()
+        self.link = link or Link(Model(), who=who, view_only=view_only)
+        self.model = self.link.model
+        self.failure = ""
+        self._surroundings, self._rig = surroundings, rig
+        self._at_once, self._pace = start or speed is not None, speed
+        self._drawn: tuple[int, int] = (-1, -1)
+        self._asked: set[int] = set()
+        self._offered = False
+
+    def on_mount(self) -> None:
+        """Look for the engine, and draw what it says."""
+        self.set_interval(1 / MOST_DRAWS_A_SECOND, self.redraw)
+        if self._rig is None:
+            self.push_screen(ChooseRig(self._surroundings.rigs()), self._find)
+        else:
+            self._find(self._rig)
+
+    def _find(self, rig: Path | None) -> None:
+        if rig is not None:
+            self._rig = rig
+            self.run_worker(self._follow(rig), name="engine")
+
+    async def _follow(self, rig: Path) -> None:
+        # The first frame does not wait for the rig file to be read.
+        await asyncio.sleep(0)
+        try:
+            await self.link.run(lambda: self._surroundings.address(rig))
+        except BenchError as error:
+            self.failure = str(error)
+            self.exit(2)
+
+    # Drawing
+
+    def now_ns(self) -> int:
+        """The engine's time."""
+        return self.model.now_ns(asyncio.get_running_loop().time())
+
+    def redraw(self, *, always: bool = False) -> None:
+        """Draw if anything changed, or a second went by."""
+        now_ns = self.now_ns()
+        state = (self.model.changes, round(asyncio.get_running_loop().time()))
+        if state == self._drawn and not always:
+            return
+        self._drawn = state
+        self._offer()
+        self._ask()
+        for screen in self.screen_stack:
+            if isinstance(screen, View) and screen.is_mounted:
+                screen.refresh_all(self.model, now_ns)
+
+    def _offer(self) -> None:
+        """Start an engine, or offer to, where none serves the rig; once."""
+        if self.model.link != "none" or self._offered or self._rig is None:
+            return
+        self._offered = True
+        if self._at_once:
+            self._launch(self._pace)
+            return
+        rig, may_start = self._rig, not self.link.view_only
+        may_pace = self._surroundings.may_pace(rig)
+        self.push_screen(NoEngine(self.model.why, rig, may_pace=may_pace, may_start=may_start), self._offer_taken)
+
+    def _offer_taken(self, choice: str | None) -> None:
+        if choice is not None:
+            self._launch(20.0 if choice == "paced" else None)
+
+    def _launch(self, speed: float | None) -> None:
+        assert self._rig is not None
+        try:
+            self._surroundings.start(self._rig, speed)
+        except BenchError as error:
+            self.notify(str(error), severity="error", timeout=20)
+        else:
+            self.notify("an engine is being started ...")
+
+    def _ask(self) -> None:
+        """Bring a new question up, once; it can be put off."""
+        for screen in self.screen_stack:
+            if isinstance(screen, Question) and screen.prompt.number not in self.model.prompts:
+                # Somebody else answered it, or the run is over.
+                screen.dismiss(None)
+                return
+        if isinstance(self.screen, Question) or self.link.view_only:
+            return
+        new = next((each for number, each in self.model.prompts.items() if number not in self._asked), None)
+        if new is not None:
+            self._asked.add(new.number)
+            self._put(new.number)
+
+    def _put(self, number: int) -> None:
+        prompt = self.model.prompts[number]
+
+        def answered(answer: tuple[str, str] | None) -> None:
+            if answer is not None:
+                choice, who = answer
+                self.link.who = who
+                self.command("answer", f"answered {choice}", prompt=number, choice=choice)
+            elif number in self.model.prompts:
+                self.notify("a brings the question back")
+
+        self.push_screen(Question(prompt, self.link.who), answered)
+
+    # Commands
+
+    @work(group="commands")
+    async def command(self, do: str, done: str, **arguments: object) -> None:
+        """Give the engine a command, and say what came of it."""
+        try:
+            await self.link.call(do, **arguments)
+        except BenchError as error:
+            self.notify(str(error), title="Refused", severity="error", timeout=10, markup=False)
+        else:
+            if done:
+                self.notify(done, markup=False)
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        try:
+            fold.status(self.model, await self.link.call("status"))
+        except BenchError:
+            # The bar says that the engine is lost.
+            return
+
+    @work(group="estop")
+    async def action_estop(self) -> None:
+        """The safe state at once: the command goes out before anything else is done."""
+        try:
+            result = await self.link.call("estop")
+        except BenchError as error:
+            self.notify(
+                f"{error}. Use the emergency stop of the bench itself",
+                title="E-STOP NOT DONE",
+                severity="error",
+                timeout=20,
+                markup=False,
+            )
+            return
+        confirmed = result["confirmed"]
+        self.notify(
+            "the rig is safe; k parks it" if confirmed else "THE SAFE STATE IS NOT CONFIRMED: look at the bench",
+            title="E-STOP",
+            severity="warning" if confirmed else "error",
+            timeout=15,
+        )
+        await self._catch_up()
+
+    def action_go(self, mode: str) -> None:
+        """Show a screen."""
+        self.switch_mode(mode)
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        self.push_screen(Help())
+
+    def action_pause(self) -> None:
+        """Hold the run before its next step, or let it go on."""
+        run = self.model.run
+        paused = run is not None and run.paused
+        self.command("resume" if paused else "pause", "it goes on" if paused else "held before the next step")
+
+    def action_abort_step(self) -> None:
+        """End the step that is going on, undecided."""
+        self._confirmed(
+            "Abort this step?",
+            "The step ends undecided. What follows is blocked; the runbook's own cleaning up is done, the rig parked.",
+            "Abort the step",
+            "abort_step",
+            "the step is aborted",
+        )
+
+    def action_abort(self) -> None:
+        """End the run, or what is done by hand, in the safe state."""
+        self._confirmed(
+            "Abort?",
+            "The rig goes to its safe state, and what waits is dropped. It has to be parked (k) afterwards.",
+            "Abort",
+            "abort",
+            "aborted: the rig is being made safe",
+        )
+
+    def _confirmed(self, title: str, text: str, yes: str, do: str, done: str) -> None:
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self.command(do, done)
+
+        self.push_screen(Confirm(title, text, yes), answered)
+
+    def action_park(self) -> None:
+        """Bring the rig back to where runs begin; ends what is done by hand."""
+        self.command("park", "the rig is parked")
+
+    def action_answer(self) -> None:
+        """Bring a question back that was put off."""
+        if not self.model.prompts:
+            self.notify("nothing is asked")
+        elif not isinstance(self.screen, Question):
+            self._put(next(iter(self.model.prompts)))
+
+    def action_stop_engine(self) -> None:
+        """End the engine, if no run is going on."""
+        self.command("stop", "the engine ends")
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Every action by name."""
+        yield SystemCommand("E-STOP (F9)", "The safe state at once", self.action_estop)
+        for index, (mode, name) in enumerate(
+            (("rig", "Rig"), ("run", "Run"), ("messages", "Messages"), ("hands", "Hands on"), ("evidence", "Evidence")),
+            1,
+        ):
+            yield SystemCommand(f"Show {name} ({index})", f"The screen {name}", lambda mode=mode: self.action_go(mode))
+        yield SystemCommand("Choose a runbook (n)", "Its plan, and start it", self._choose_runbook)
+        yield SystemCommand("Pause or resume (p)", "Hold the run before its next step", self.action_pause)
+        yield SystemCommand("Abort this step (x)", "It ends undecided; the rest is blocked", self.action_abort_step)
+        yield SystemCommand("Abort the run (X)", "The rig goes to its safe state", self.action_abort)
+        yield SystemCommand("Answer a question (a)", "Of a runbook", self.action_answer)
+        yield SystemCommand("Park the rig (k)", "After a stop, an abort, or acts by hand", self.action_park)
+        yield SystemCommand("Verify evidence (v)", "Of the run that is chosen", self._on_evidence("action_verify"))
+        yield SystemCommand("Open a report (o)", "Of the run that is chosen", self._on_evidence("action_report"))
+        yield SystemCommand("End the engine", "If no run is going on", self.action_stop_engine)
+        yield SystemCommand("Keys (F1)", "All keys on one page", self.action_help)
+        yield from super().get_system_commands(screen)
+
+    def _choose_runbook(self) -> None:
+        self.action_go("run")
+        screen = self.screen
+        if isinstance(screen, RunScreen) and screen.is_mounted and not screen.choosing:
+            screen.action_choose()
+
+    def _on_evidence(self, action: str) -> Callable[[], None]:
+        def act() -> None:
+            self.action_go("evidence")
+            if isinstance(self.screen, EvidenceScreen) and self.screen.is_mounted:
+                getattr(self.screen, action)()
+
+        return act

@@ -1,0 +1,162 @@
+"""Dialogs: a runbook's question, a rig without an engine, a choice of rigs, a confirmation, help. F9 works in each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from bench.cockpit.model import Prompt
+from bench.screens.base import EStop
+
+_CLOSE: list[BindingType] = [Binding("escape", "dismiss(None)", "Close")]
+
+
+class Question(ModalScreen[tuple[str, str] | None]):
+    """A runbook asks, and a person answers with his name: (choice, who), or None for later."""
+
+    BINDINGS: ClassVar[list[BindingType]] = _CLOSE
+
+    def __init__(self, prompt: Prompt, who: str) -> None:
+        super().__init__()
+        self.prompt, self._who = prompt, who
+
+    def compose(self) -> ComposeResult:
+        """The question, who answers, and the choices."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = "The runbook asks"
+            yield EStop(" F9 E-STOP ", classes="stop")
+            yield Static(self.prompt.text, id="question", markup=False)
+            yield Label("Who answers, for the record")
+            yield Input(self._who, id="who")
+            with Horizontal(classes="buttons"):
+                for index, choice in enumerate(self.prompt.choices):
+                    yield Button(choice, id=f"choice-{index}", variant="primary")
+                yield Button("Later (Esc)", id="later")
+
+    def on_mount(self) -> None:
+        """The first choice is where Enter goes, if it is known who answers."""
+        self.query_one("#choice-0" if self._who else "#who").focus()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        name = event.button.id or ""
+        if name == "later":
+            self.dismiss(None)
+            return
+        who = self.query_one("#who", Input).value.strip()
+        if not who:
+            self.notify("say who answers", severity="error")
+            self.query_one("#who").focus()
+            return
+        self.dismiss((self.prompt.choices[int(name.removeprefix("choice-"))], who))
+
+
+class Confirm(ModalScreen[bool]):
+    """Something that cannot be undone."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(False)", "No")]
+
+    def __init__(self, title: str, text: str, yes: str) -> None:
+        super().__init__()
+        self._title, self._text, self._yes = title, text, yes
+
+    def compose(self) -> ComposeResult:
+        """The question, and no as the answer that Enter gives."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = self._title
+            yield EStop(" F9 E-STOP ", classes="stop")
+            yield Static(self._text, markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("No (Esc)", id="no")
+                yield Button(self._yes, id="yes", variant="error")
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+
+class NoEngine(ModalScreen[str | None]):
+    """No engine serves the rig: "real", "paced", or None for waiting until somebody starts one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = _CLOSE
+
+    def __init__(self, why: str, rig: Path, *, may_pace: bool, may_start: bool) -> None:
+        super().__init__()
+        self._why, self._rig, self._may_pace, self._may_start = why, rig, may_pace, may_start
+
+    def compose(self) -> ComposeResult:
+        """Why, and what can be done."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = "No engine serves this rig"
+            yield Static(f"{self._why}", markup=False)
+            yield Static(f"\nStart one here, or elsewhere: hilbench serve {self._rig}\n", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Start it", id="real", variant="primary", disabled=not self._may_start)
+                if self._may_pace:
+                    yield Button("In virtual time, x20", id="paced", disabled=not self._may_start)
+                yield Button("Wait (Esc)", id="wait")
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(None if event.button.id == "wait" else event.button.id)
+
+
+class ChooseRig(ModalScreen[Path | None]):
+    """Which rig."""
+
+    def __init__(self, rigs: Sequence[tuple[Path, str]]) -> None:
+        super().__init__()
+        self._rigs = rigs
+
+    def compose(self) -> ComposeResult:
+        """Every rig file, with whether an engine serves it."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = "Which rig?"
+            yield OptionList(*(Option(f"{path}  {state}", id=str(path)) for path, state in self._rigs))
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(Path(event.option.id or ""))
+
+
+HELP = """\
+F9  E-STOP: the safe state at once, on every screen and in every dialog
+
+1 Rig       what feeds what, voltage, devices   + - shorter, longer time
+2 Run       n choose a runbook and see its plan, s start it, p pause it
+            x abort this step: undecided, the rest blocked, rig parked
+            X abort the run: the rig goes to its safe state
+3 Messages  / search, Enter opens one, its tree shows bytes, Esc closes
+4 Hands on  choose an act, fill in, do it; k gives the rig back
+5 Evidence  v verify, o open report, r reload
+F2 to F6    the same screens, also while you type
+
+a  answer a runbook's question      k  park the rig after a stop
+^p every action by name             ^q quit: a run goes on without you
+Tab, arrows, Enter and Esc move about; a mouse works too
+
+Verdicts: pass FAIL UNDC (undecided) skip blkd (blocked) RUN> (running)
+Time line: + came as was hoped, ! is trouble
+"""
+
+
+class Help(ModalScreen[None]):
+    """All keys on one page."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,question_mark,enter,q", "dismiss(None)", "Close")]
+
+    def compose(self) -> ComposeResult:
+        """The page."""
+        with VerticalScroll(classes="dialog help") as box:
+            box.border_title = "Keys"
+            box.border_subtitle = "Esc closes"
+            yield Static(HELP, markup=False)

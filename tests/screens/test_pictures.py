@@ -1,0 +1,93 @@
+"""Each screen at both sizes, as pictures. `pytest tests/screens --snapshot-update` takes them anew; look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pytest_textual_snapshot import SVGImageExtension
+from syrupy.assertion import SnapshotAssertion
+from textual.pilot import Pilot
+
+from bench.cockpit.model import Prompt
+from bench.screens.app import Cockpit
+from tests.cockpit.recorded import is_event
+from tests.screens.replay import replay
+
+pytestmark = pytest.mark.realtime
+
+SCREENS = (
+    ("rig", ()),
+    ("run", ("2",)),
+    ("choose", ("n", "end", "up", "up")),
+    ("messages", ("3", "down", "enter")),
+    ("hands-on", ("4", "end")),
+    ("evidence", ("5", "v")),
+    ("help", ("f1",)),
+)
+
+
+@pytest.fixture
+def picture(snapshot: SnapshotAssertion) -> Callable[[str, Cockpit], bool]:
+    svg = snapshot.use_extension(SVGImageExtension)
+
+    def same(name: str, cockpit: Cockpit) -> bool:
+        return bool(svg(name=name) == cockpit.export_screenshot())
+
+    return same
+
+
+async def settle(pilot: Pilot[Any]) -> None:
+    """Let workers answer and the screen be drawn."""
+    for _ in range(4):
+        await pilot.pause()
+        busy = [each for each in pilot.app.workers if each.name != "engine" and not each.is_finished]
+        if busy:
+            await pilot.app.workers.wait_for_complete(busy)
+    pilot.app.redraw(always=True)  # type: ignore[attr-defined]
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 50)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_screens(picture: Callable[[str, Cockpit], bool], size: tuple[int, int]) -> None:
+    cockpit = replay(is_event("expectation", label="0x8002 from esme"))
+    wrong = []
+    async with cockpit.run_test(size=size) as pilot:
+        await pilot.pause(0.2)
+        for name, keys in SCREENS if size[0] < 100 else SCREENS[:-1]:
+            for key in keys:
+                await pilot.press(key)
+            await settle(pilot)
+            cockpit.clear_notifications()
+            await pilot.pause()
+            if not picture(f"{name}-{size[0]}x{size[1]}", cockpit):
+                wrong.append(name)
+    assert not wrong
+
+
+async def test_states_of_the_bar_and_the_light_theme(picture: Callable[[str, Cockpit], bool]) -> None:
+    cockpit = replay(is_event("expectation", label="0x8002 from esme"))
+    model, wrong = cockpit.model, []
+
+    async def look(name: str, pilot: Pilot[Any]) -> None:
+        cockpit.redraw(always=True)
+        await settle(pilot)
+        if not picture(name, cockpit):
+            wrong.append(name)
+
+    async with cockpit.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.2)
+        cockpit.theme = "textual-light"
+        await look("light", pilot)
+        model.link = "lost"
+        await look("lost", pilot)
+        model.link = "attached"
+        model.prompts[1] = Prompt(1, "Does the green lamp of the meter blink?", ("yes", "no"))
+        await look("question", pilot)
+        model.prompts.clear()
+        model.state = "safe"
+        assert model.run is not None
+        model.run.state = "ended"
+        await look("stopped", pilot)
+    assert not wrong
