@@ -91,6 +91,27 @@ def test_a_script_is_a_readable_runbook(uept_data: DataPlan) -> None:
     ]
 
 
+def test_smets1_devices_are_spoken_to_as_nobody_signs_for_them(plans: Plans) -> None:
+    sent = {}
+    for role in Role:
+        for item in plans[role].items:
+            if item.requirement.smets is Smets.SMETS1 and item.runbook is not None and item.requirement.codes:
+                steps = [placed.step.send for placed in item.runbook.steps if placed.step.send is not None]
+                sent |= {(role, code): send for code in item.requirement.codes for send in steps}
+    assert {sent[role, "E63"].command_variant for role in Role} == {2}
+    assert {sent[role, "E60"].to for role in Role} <= {"s1-esme", "s1-gsme"}
+    assert {sent[role, "N55"].service_request for role in Role} <= {"4.1.1", "4.2", "6.2.1", "4.8.1", "7.4"}
+    for role in (Role.IS, Role.GS):
+        (send,) = (
+            placed.step.send
+            for item in plans[role].items
+            if item.requirement.id.endswith("/7.2/CV4/SMETS1") and item.runbook is not None
+            for placed in item.runbook.steps
+        )
+        assert send is not None
+        assert (send.command_variant, send.to) == (4, f"s1-{'gsme' if role is Role.GS else 'esme'}")
+
+
 def test_values_of_the_test_data_are_sent(uept_data: DataPlan) -> None:
     data = uept_data.model_copy(
         update={"params": {"6.4.1": {"load_limit_period": "75"}}, "utrn": "98765432109876543210"}
