@@ -60,12 +60,12 @@ def test_without_the_folder_of_procedures_it_says_so(there: Path, monkeypatch: p
 
 
 def test_a_run_goes_on_with_what_is_left(there: Path) -> None:
-    words = ("run", "--role", "OU", "--only", "8.1.26/OU/E11", "--out", str(there / "out"))
+    words = ("run", "--role", "OU", "--only", "8.1.26/OU/E63", "--out", str(there / "out"))
     first = typed(*words)
     assert first.exit_code == 0, first.output
-    assert "0 requirements have valid evidence; 2 runbooks to run" in first.output
-    assert "2 of 2 mandatory executions have valid evidence" in first.output
+    assert "0 requirements have valid evidence; 1 runbooks to run" in first.output
+    assert "1 of 1 mandatory executions have valid evidence" in first.output
     second = json.loads(typed(*words, "--json").output)
-    assert (second["runs"], second["passed"], second["executions"]) == ([], 2, 2)
-    failed = typed("run", "--role", "OU", "--only", "8.1.11/OU/7.4", "--out", str(there / "out"))
-    assert failed.exit_code == 0
+    assert (second["runs"], second["passed"], second["executions"]) == ([], 1, 1)
+    nothing = typed("run", "--role", "OU", "--only", "8.1.11/OU/7.4", "--out", str(there / "out"))
+    assert nothing.exit_code == 0
