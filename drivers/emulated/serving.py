@@ -21,6 +21,9 @@ _ROLE_OF = {
 """DUIS User Roles of those who serve a device, unless the emulation's `registered` names others."""
 
 
+_DUTY = {RemotePartyRole.SUPPLIER: "supplier", RemotePartyRole.NETWORK_OPERATOR: "operator"}
+
+
 class Serving:
     """Who serves which device.
 
@@ -53,7 +56,7 @@ class Serving:
         broker = RemotePartyRole.ACCESS_CONTROL_BROKER
         anchors = {broker: anchor_of(self._identities, self._spec.dcc, broker)}
         for role in _ROLE_OF.get(dut.type, {}):
-            user = self._user(dut, role)
+            user = self.notified(dut.eui, _DUTY.get(role, "")) or self._user(dut, role)
             if user is not None:
                 anchors[role] = self.anchor(user)
         return anchors
@@ -70,8 +73,10 @@ class Serving:
         registration = self._spec.registered.get(dut.name) if dut is not None else None
         if registration is None:
             return None
-        supplies = duty == "supplier"
-        name = registration.notified_supplier if supplies else registration.notified_network_operator
+        name = {
+            "supplier": registration.notified_supplier,
+            "operator": registration.notified_network_operator,
+        }.get(duty)
         return self._users[name] if name is not None else None
 
     def _user(self, dut: Dut, role: RemotePartyRole) -> User | None:

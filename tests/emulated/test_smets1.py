@@ -374,6 +374,38 @@ async def test_e64_another_user_id_than_the_one_that_was_notified(
             assert (await ask(small, second, variant, device)).success
 
 
+async def test_the_user_id_that_was_notified_hears_of_the_meter_until_it_has_another_supplier() -> None:
+    registered = {"s1-esme": {"supplier": "IS", "notified_supplier": "IS2"}}
+    with smets1_world(registered=registered) as small:
+        for variant in ("7.2", "7.3"):
+            assert (await ask(small, "IS2", variant, S1_ESME)).success
+        await asyncio.sleep(5)
+        assert small.alerts() == [("0x8F32", "IS2")]
+        assert small.send("IS", "7.4", S1_ESME).response_code == "E64"
+        # It is the party's own again after it was installed anew.
+        details = {
+            "device_id": S1_ESME,
+            "device_type": "ESME",
+            "device_manufacturer": "1234",
+            "device_model": "00110001",
+        }
+        assert small.send("IS2", "8.3", DCC, {"device_id": S1_ESME}).response_code == "I99"
+        left = {"device_id": S1_ESME, "update_device_status_except_ch": "Pending"}
+        assert small.send("IS2", "8.4", DCC, left).response_code == "I99"
+        assert small.send("IS2", "12.2", DCC, details).response_code == "I99"
+        again = {"device_id": S1_ESME, "install_code": S1_DUTS["s1-esme"].install_code, "join_time_period": 600}
+        assert (await ask(small, "IS2", "8.11", S1_CHF, {**again, "request_type": "Add"})).success
+        await asyncio.sleep(60)
+        assert small.send("IS", "7.4", S1_ESME).response_code == "E64"
+
+
+async def test_a_smets1_gas_proxy_stays_when_the_other_hub_goes_back() -> None:
+    with smets1_world() as small:
+        params = default_params("8.14.3", 8, now=small.world.mail.now) | {"device_id": CHF, "other_device_id": ESME}
+        assert small.send("IS", "8.14.3", DCC, params).response_code == "I99"
+        assert (small.status(CHF), small.status(S1_GPF)) == ("Withdrawn", "Commissioned")
+
+
 async def test_other_refusals_are_those_of_any_device() -> None:
     with smets1_world(inventory={"s1-esme": "Decommissioned"}) as small:
         assert small.send("IS", "7.1", S1_GSME, command_variant=4).response_code == "E11"
