@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.cli_common import say, state_folder
+from bench.cli.common import say, state_folder
 from bench.errors import UsageError
 from bench.screens.app import Cockpit, Surroundings
 from bench.service.address import engine_address

@@ -27,7 +27,7 @@ import aiohttp_jinja2
 from aiohttp import web
 from textual_serve.server import Server
 
-from bench.cli_common import state_folder
+from bench.cli.common import state_folder
 from bench.errors import UsageError
 from bench.service.address import engine_address
 from bench.service.remote import read_token

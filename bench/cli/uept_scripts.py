@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli_common import RIG, say
-from bench.cli_uept_common import by_option, changing, open_, project_argument, trusted_keys
+from bench.cli.common import RIG, say
+from bench.cli.uept_common import by_option, changing, open_, project_argument, trusted_keys
 from bench.errors import UsageError
 
 if TYPE_CHECKING:

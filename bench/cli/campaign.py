@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli_common import JSON, UNDECIDED, say, state_folder
+from bench.cli.common import JSON, UNDECIDED, say, state_folder
 from bench.errors import UsageError
 
 if TYPE_CHECKING:

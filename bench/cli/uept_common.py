@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli_common import say, state_folder
+from bench.cli.common import say, state_folder
 from bench.errors import UsageError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli_common import RIG, say
+from bench.cli.common import RIG, say
 
 _speed = click.option(
     "--speed", type=click.FloatRange(0.001, 1e6), help="Start an engine in virtual time: seconds a second."

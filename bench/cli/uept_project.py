@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli_common import JSON, say
-from bench.cli_uept_common import (
+from bench.cli.common import JSON, say
+from bench.cli.uept_common import (
     DAY,
     POPULATIONS,
     ROLES,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli_common import JSON, RIG, UNDECIDED, UNSAFE, say, state_folder
+from bench.cli.common import JSON, RIG, UNDECIDED, UNSAFE, say, state_folder
 from bench.errors import BenchError, DeviceLost, UsageError
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def resume(what: Path, rig_path: Path | None, out: Path, as_json_: bool, who: st
     if rig_path is None:
         raise UsageError("a run is carried on with on a rig", next_step=f"hilbench resume {what} --rig RIG")
     from bench import runner
-    from bench.cli_runs import run_and_tell
+    from bench.cli.runs import run_and_tell
 
     if not _nobody_serves(rig_path):
         raise UsageError("an engine serves the rig", next_step="End it: hilbench stop RIG")

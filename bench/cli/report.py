@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli_common import JSON, say
+from bench.cli.common import JSON, say
 from bench.evidence.packed import SUFFIX
 
 
@@ -26,7 +26,7 @@ from bench.evidence.packed import SUFFIX
 @JSON
 def report(bundles: tuple[Path, ...], out: Path, junit: Path | None, as_json_: bool) -> None:
     """Write an HTML report of each run from its BUNDLE of evidence: steps, verdicts, what came, with a time line."""
-    from bench.cli_runs import verify_bundle
+    from bench.cli.runs import verify_bundle
     from bench.report.files import write_whole
     from bench.report.junit import suite_of, to_xml
     from bench.report.pages import run_page

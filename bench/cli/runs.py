@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import runner
-from bench.cli_common import UNDECIDED, say, state_folder
+from bench.cli.common import UNDECIDED, say, state_folder
 from bench.errors import BenchError
 from bench.evidence.packed import unpacked
 from bench.evidence.verify import Report, verify

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench import cli_uept_project, cli_uept_results, cli_uept_scripts
-from bench.cli_common import JSON, RIG, say, state_folder
-from bench.cli_uept_common import POPULATIONS, ROLES, by_option
-from bench.cli_uept_scripts import (
+from bench.cli import uept_project, uept_results, uept_scripts
+from bench.cli.common import JSON, RIG, say, state_folder
+from bench.cli.uept_common import POPULATIONS, ROLES, by_option
+from bench.cli.uept_scripts import (
     Scope,
     data_option,
     load,
@@ -268,6 +268,6 @@ def coverage_command(
 
 def add_to(main: click.Group) -> None:
     """Add the commands to the command line."""
-    for command in (*cli_uept_project.COMMANDS, *cli_uept_scripts.COMMANDS, *cli_uept_results.COMMANDS):
+    for command in (*uept_project.COMMANDS, *uept_scripts.COMMANDS, *uept_results.COMMANDS):
         uept.add_command(command)
     main.add_command(uept)

@@ -16,8 +16,8 @@ from typing import Any
 
 import click
 
-from bench import cli_campaign, cli_report, cli_screens, cli_service, cli_uept
-from bench.cli_common import JSON, RIG, UNDECIDED, UNSAFE, USAGE, say, state_folder
+from bench.cli import campaign, report, screens, service, uept
+from bench.cli.common import JSON, RIG, UNDECIDED, UNSAFE, USAGE, say, state_folder
 from bench.errors import BenchError, UnsafeError, UsageError
 
 
@@ -123,10 +123,10 @@ def run(
 
     If an engine serves the rig (`hilbench serve`), it runs them.
     """
-    if (code := cli_service.run_there(rig_path, runbooks, as_json_)) is not None:
+    if (code := service.run_there(rig_path, runbooks, as_json_)) is not None:
         sys.exit(code)
     from bench import runner
-    from bench.cli_runs import run_and_tell
+    from bench.cli.runs import run_and_tell
 
     rig, planned = runner.prepare(rig_path, runbooks)
     tell = partial(click.echo, err=True)
@@ -218,7 +218,7 @@ def rig_check(rig_path: Path, offline: bool, as_json_: bool) -> None:
 @click.argument("rig_path", metavar="RIG", type=RIG)
 def rig_park(rig_path: Path) -> None:
     """Bring a rig back to its park state after an abort made it safe. Exit code 4 if it does not confirm."""
-    if (code := cli_service.park_there(rig_path)) is not None:
+    if (code := service.park_there(rig_path)) is not None:
         sys.exit(code)
     from bench.rig_park import park
 
@@ -242,7 +242,7 @@ def rig_park(rig_path: Path) -> None:
 @JSON
 def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], tsa_roots: Path | None, as_json_: bool) -> None:
     """Check evidence offline: every file, the journal's chain, the signature. Exit code 1 if anything is wrong."""
-    from bench.cli_runs import verify_bundle
+    from bench.cli.runs import verify_bundle
 
     reports = [(bundle, verify_bundle(bundle, trusted, tsa_roots=tsa_roots)) for bundle in bundles]
     if as_json_:
@@ -263,7 +263,7 @@ def verify(bundles: tuple[Path, ...], trusted: tuple[str, ...], tsa_roots: Path 
 @click.option("--tsa", envvar="HILBENCH_TSA", metavar="URL", required=True, help="The authority; or in $HILBENCH_TSA.")
 def stamp(bundles: tuple[Path, ...], tsa: str) -> None:
     """Have an authority (RFC 3161) certify that sealed evidence is there now. What has a stamp stays as it is."""
-    from bench.cli_runs import stamp_bundles
+    from bench.cli.runs import stamp_bundles
 
     sys.exit(stamp_bundles(bundles, tsa))
 
@@ -321,11 +321,8 @@ def utrn_command(rig_path: Path, user: str, device: str, pence: int | None, poun
         _fail(error, USAGE)
 
 
-cli_service.add_to(main)
-main.add_command(cli_report.report)
-main.add_command(cli_campaign.campaign)
-cli_uept.add_to(main)
-cli_screens.add_to(main)
-
-if __name__ == "__main__":
-    main()
+service.add_to(main)
+main.add_command(report.report)
+main.add_command(campaign.campaign)
+uept.add_to(main)
+screens.add_to(main)

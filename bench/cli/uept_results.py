@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from bench.cli_common import JSON, say
-from bench.cli_uept_common import (
+from bench.cli.common import JSON, say
+from bench.cli.uept_common import (
     DAY,
     by_option,
     changing,
