@@ -224,7 +224,7 @@ async def test_whoever_may_only_look_can_stop_nothing(bench: Bench) -> None:
         await pilot.press("f9")
         await until(pilot, lambda: any("may only look" in each.message for each in app._notifications), "a refusal")
         assert (await app.link.call("status"))["state"] == "parked"
-        assert "view only" in shown(app, "#state")
+        await until(pilot, lambda: "view only" in shown(app, "#state"), "it in the bar")
 
 
 async def test_a_lost_engine_is_shown_at_once_and_attached_to_when_it_is_back(bench: Bench) -> None:
