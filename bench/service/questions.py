@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from bench.safety import describe as describe_action
 from bench.service import rooms
 from bench.service.clients import Client
 from bench.service.commands import Command
+from bench.service.jobs import plan_for_clients
 from bench.service.originals import Originals
 
 _CAPABILITIES = ("AcSource", "Switch", "Measures", "CommsHub", "Console", "HanSniffer", "DccGateway")
@@ -105,7 +105,7 @@ class Questions:
 
         def make() -> list[dict[str, Any]]:
             plans = [plan(self._session.rig, load_runbook(find_runbook(name))) for name in names]
-            return [asdict(each) | {"usual_s": each.usual_s, "longest_s": each.longest_s} for each in plans]
+            return [plan_for_clients(each) for each in plans]
 
         return {"plans": await asyncio.to_thread(make)}
 
