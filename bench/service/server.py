@@ -34,6 +34,8 @@ from bench.tasks import stop
 from bench.virtual_time import VirtualLoop
 
 _LAST_RUNS = 50
+NIGHTS = Path("campaigns")
+"""Where `hilbench campaign` puts nights unless told otherwise."""
 
 
 class EngineService:
@@ -46,9 +48,10 @@ class EngineService:
         session: the connected rig.
         runs: runs on it.
         folder: the rig's state folder.
+        nights: the folder of the nights of campaigns, for clients to see.
     """
 
-    def __init__(self, session: RigSession, runs: RigRunner, folder: Path) -> None:
+    def __init__(self, session: RigSession, runs: RigRunner, folder: Path, nights: Path = NIGHTS) -> None:
         self._session, self._runs, self._folder = session, runs, folder
         self._clients = Clients()
         self._operator = ClientOperator(self._clients.tell)
@@ -68,7 +71,7 @@ class EngineService:
         self._hands = HandsOn(session, runs, self._operator, self._clients.tell)
         self._live = Live(session, self._clients.anybody_live, lambda: self._job is not None, self._clients.tell_live)
         originals = Originals(lambda: self._clients.events, Redactor.of(session.parties))
-        self._questions = Questions(session, runs.out, runs.key, originals)
+        self._questions = Questions(session, runs.out, runs.key, originals, nights)
         self._commands: dict[str, Command] = {
             "subscribe": self._subscribe,
             "status": self._status,
