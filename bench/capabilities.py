@@ -243,6 +243,15 @@ class DccGateway(Protocol):
             DeviceError: it answers what DUIS does not allow, or its signature is bad.
         """
 
+    def local_command(self, digest: str) -> bytes:
+        """The GBCS command that the DCC gave a User for local delivery, by the SHA-256 that its response's event names.
+
+        It may hold link keys, so it stands in no event.
+
+        Raises:
+            UsageError: this gateway was given no such command since it was connected.
+        """
+
 
 @runtime_checkable
 class HandHeld(Protocol):

@@ -10,24 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench import cli_uept_project, cli_uept_results
+from bench import cli_uept_project, cli_uept_results, cli_uept_scripts
 from bench.cli_common import JSON, RIG, say, state_folder
-from bench.cli_uept_common import POPULATIONS, ROLES
+from bench.cli_uept_common import POPULATIONS, ROLES, by_option
+from bench.cli_uept_scripts import (
+    Scope,
+    data_option,
+    load,
+    make_plan,
+    record_runs,
+    rig_option,
+    scope_of,
+    tell_of_rehearsal,
+)
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.rig_file import Rig
-    from bench.testscripts.data import DataPlan
     from bench.testscripts.plan import Item, RolePlan
-
-_DEFAULT_RIG = Path("rigs/uept.yaml")
 
 _role = click.option("--role", type=click.Choice(ROLES, case_sensitive=False), required=True, help="User Role.")
 _population = click.option(
     "--population", type=click.Choice(POPULATIONS), default="new", show_default=True, help="Why the Party tests."
 )
-_rig = click.option("--rig", "rig_path", type=RIG, default=_DEFAULT_RIG, show_default=True, help="The rig file.")
-_data = click.option("--data", "data_path", type=RIG, help="The Test Data Plan; without one the rig's own devices.")
 _local = click.option(
     "--no-local-commands", is_flag=True, help="ED, GT: agreed with the DCC, so that CV1 stands for CV2 and CV3."
 )
@@ -41,29 +45,11 @@ def uept() -> None:
     """User Entry Process Tests: what a User Role has to test, and the runbooks that test it."""
 
 
-def _load(rig_path: Path, data_path: Path | None) -> tuple[Rig, DataPlan]:
-    from bench.rig_file import load_rig
-    from bench.testscripts.data import load_test_data
-
-    rig = load_rig(rig_path)
-    return rig, load_test_data(rig, data_path)
-
-
-def _plan(rig: Rig, data: DataPlan, role: str, population: str, no_local_commands: bool) -> RolePlan:
-    from bench.ctsd.populations import Agreements, Population
-    from bench.ctsd.tables import Role
-    from bench.testscripts.plan import plan_role
-    from bench.testscripts.scripts import runbook_folder
-
-    agreements = Agreements(no_local_commands)
-    return plan_role(rig, Role(role.upper()), Population(population), data, runbook_folder(), agreements)
-
-
 @uept.command("plan")
 @_role
 @_population
-@_rig
-@_data
+@rig_option
+@data_option
 @_local
 @_out
 @JSON
@@ -80,8 +66,8 @@ def plan_command(
     from bench import runner
     from bench.testscripts.execute import what_is_left
 
-    rig, data = _load(rig_path, data_path)
-    plan = _plan(rig, data, role, population, no_local_commands)
+    rig, data = load(rig_path, data_path)
+    plan = make_plan(rig, data, Scope(role, population, no_local_commands))
     left = what_is_left(rig, plan, runner.RunOptions(out, state_folder()))
     done = {each.id for each in left.done}
     if as_json_:
@@ -129,15 +115,15 @@ def _item_line(item: Item, done: set[str]) -> str:
 
 @uept.command("show")
 @click.argument("requirement", metavar="REQUIREMENT")
-@_rig
-@_data
+@rig_option
+@data_option
 def show_command(requirement: str, rig_path: Path, data_path: Path | None) -> None:
     """Print the runbook that tests REQUIREMENT (8.1.5/IS/4.10/CV3/SMETS2+), made from the document and test data."""
     from bench.ctsd.requirements import requirement as find
     from bench.testscripts.scripts import runbook_folder, script_for
 
     wanted = find(requirement)
-    _, data = _load(rig_path, data_path)
+    _, data = load(rig_path, data_path)
     try:
         script = script_for(wanted, data, runbook_folder())
     except UsageError as error:
@@ -147,30 +133,32 @@ def show_command(requirement: str, rig_path: Path, data_path: Path | None) -> No
 
 
 @uept.command("data")
-@_rig
-@_data
+@rig_option
+@data_option
 def data_command(rig_path: Path, data_path: Path | None) -> None:
     """Print the whole Test Data Plan of a rig, to be kept as a file, changed, and given with --data."""
     from bench.testscripts.data_text import data_text
 
-    rig, data = _load(rig_path, data_path)
+    rig, data = load(rig_path, data_path)
     say(data_text(data, rig.name).rstrip("\n"))
 
 
 @uept.command("run")
-@_role
-@_population
-@_rig
-@_data
+@click.option("--role", type=click.Choice(ROLES, case_sensitive=False), help="User Role, unless --project has it.")
+@click.option("--population", type=click.Choice(POPULATIONS), help="Why the Party tests.  [default: new]")
+@rig_option
+@data_option
 @_local
 @_out
 @click.option("--only", multiple=True, metavar="ID", help="Only requirements whose ids begin so; repeatable.")
 @click.option("--realtime", is_flag=True, help="Real time, also on an emulated rig.")
 @click.option("--fault", "faults", multiple=True, metavar="NAME[:ARG][@DELAY]", help="See `hilbench run --fault list`.")
+@click.option("--project", "project_path", type=RIG, help="Run the tests of this project, and record their results.")
+@by_option
 @JSON
 def run_command(
-    role: str,
-    population: str,
+    role: str | None,
+    population: str | None,
     rig_path: Path,
     data_path: Path | None,
     no_local_commands: bool,
@@ -178,6 +166,8 @@ def run_command(
     only: tuple[str, ...],
     realtime: bool,
     faults: tuple[str, ...],
+    project_path: Path | None,
+    by: str,
     as_json_: bool,
 ) -> None:
     """Run what a role has to test and has no valid evidence yet, and go on where an earlier run stopped.
@@ -188,8 +178,11 @@ def run_command(
     from bench.terminal import Silent, TerminalOperator
     from bench.testscripts.execute import OneLine, execute, what_is_left
 
-    rig, data = _load(rig_path, data_path)
-    plan = _plan(rig, data, role, population, no_local_commands)
+    scope = _scope(role, population, no_local_commands, project_path)
+    rig, data = load(rig_path, data_path)
+    plan = make_plan(rig, data, scope)
+    if project_path is not None and not as_json_:
+        tell_of_rehearsal(project_path, rig)
     if not plan.population.scripts:
         raise UsageError("by the evidence route no scripts are run", next_step="Use --population additive")
     options = runner.RunOptions(
@@ -201,9 +194,25 @@ def run_command(
     reporter = Silent() if as_json_ else OneLine(sys.stdout, len(left.todo))
     finished = execute(rig, left, options, TerminalOperator(), reporter)
     code = runner.overall_exit_code(finished, len(left.todo)) if left.todo else 0
+    if project_path is not None:
+        record_runs(project_path, by, (*left.evidence, *(each.bundle for each in finished)), silent=as_json_)
     after = what_is_left(rig, plan, runner.RunOptions(out, options.state), only)
     _tell_end(plan, after.done, finished, code, only, as_json_)
     sys.exit(code)
+
+
+def _scope(role: str | None, population: str | None, no_local_commands: bool, project: Path | None) -> Scope:
+    """Which tests to run: those of a project, or those of a role."""
+    if project is None:
+        if role is None:
+            raise UsageError("no role is given", next_step="Give --role ROLE, or --project FILE")
+        return Scope(role, population or "new", no_local_commands)
+    scope = scope_of(project)
+    if (role or scope.role).upper() != scope.role or (population or scope.population) != scope.population:
+        raise UsageError(f"{project} is about {scope.role}, {scope.population}", next_step="Leave --role out")
+    if no_local_commands and not scope.no_local_commands:
+        raise UsageError(f"{project} has local commands", next_step="Leave --no-local-commands out")
+    return scope
 
 
 def _tell_end(plan: RolePlan, done: Any, finished: Any, code: int, only: tuple[str, ...], as_json_: bool) -> None:
@@ -231,8 +240,8 @@ def _tell_end(plan: RolePlan, done: Any, finished: Any, code: int, only: tuple[s
 
 
 @uept.command("coverage")
-@_rig
-@_data
+@rig_option
+@data_option
 @click.option(
     "--gaps", "gaps_path", type=RIG, default=Path("rigs/uept-gaps.json"), show_default=True, help="What does not pass."
 )
@@ -245,8 +254,8 @@ def coverage_command(
     from bench import runner
     from bench.testscripts.coverage import coverage_text, gaps, read_gaps
 
-    rig, data = _load(rig_path, data_path)
-    plans = [_plan(rig, data, role, "new", False) for role in ROLES]
+    rig, data = load(rig_path, data_path)
+    plans = [make_plan(rig, data, Scope(role, "new", no_local_commands=False)) for role in ROLES]
     if evidence is not None:
         known = gaps(rig, plans, evidence, runner.bench_key(state_folder()).fingerprint)
         gaps_path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
@@ -259,6 +268,6 @@ def coverage_command(
 
 def add_to(main: click.Group) -> None:
     """Add the commands to the command line."""
-    for command in (*cli_uept_project.COMMANDS, *cli_uept_results.COMMANDS):
+    for command in (*cli_uept_project.COMMANDS, *cli_uept_scripts.COMMANDS, *cli_uept_results.COMMANDS):
         uept.add_command(command)
     main.add_command(uept)

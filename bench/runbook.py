@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field
@@ -101,6 +102,13 @@ class Runbook:
         return list(dict.fromkeys(item for placed in self.steps for item in placed.step.covers))
 
 
+@lru_cache(maxsize=64)
+def _procedure(path: Path, text: str) -> tuple[strict_yaml.Document, ProcedureFile]:
+    """A procedure by its text: the runbooks of a plan call the same few again and again."""
+    document = strict_yaml.parse(path, text)
+    return document, strict_yaml.build(document, ProcedureFile)
+
+
 class _Reader:
     """Reads a runbook with its procedures, and keeps track of what stands where."""
 
@@ -134,8 +142,7 @@ class _Reader:
             path = self._folder / "procedures" / f"{name}.yaml"
             if not re.fullmatch(r"[a-z0-9-]+", name) or not path.is_file():
                 raise UsageError(f"there is no procedure {name!r}", where=where, next_step=f"It would be {path}")
-            document = strict_yaml.load(path)
-            self._procedures[name] = document, strict_yaml.build(document, ProcedureFile)
+            self._procedures[name] = _procedure(path, strict_yaml.read(path))
         return self._procedures[name]
 
 

@@ -57,6 +57,15 @@ def load(path: Path) -> Document:
     Raises:
         UsageError: it cannot be read, or is not YAML of the strict kind.
     """
+    return parse(path, read(path))
+
+
+def read(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        UsageError: it cannot be read, is too large, or is no UTF-8.
+    """
     try:
         with path.open("rb") as file:
             # No more than this of something that never ends.
@@ -66,10 +75,9 @@ def load(path: Path) -> Document:
     if len(raw) > MAX_FILE_BYTES:
         raise UsageError(f"{path} is larger than {MAX_FILE_BYTES // 1024} KiB")
     try:
-        text = raw.decode()
+        return raw.decode()
     except UnicodeDecodeError as error:
         raise UsageError("the file is not UTF-8 text", where=f"{path}:{raw[: error.start].count(10) + 1}") from None
-    return parse(path, text)
 
 
 def parse(path: Path, text: str) -> Document:

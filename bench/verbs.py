@@ -328,7 +328,8 @@ async def _deliver(stage: Stage, step: Step, watch: StepWatch) -> str:
     if command is None:
         raise NothingSaved(f"nothing was saved as a local command under {ask.command!r}")
     terminal = stage.session.capability(HandHeld, ask.device)
-    response = await terminal.deliver(stage.dut(ask.to).eui, bytes.fromhex(str(command)))
+    message = stage.session.capability(DccGateway).local_command(str(command))
+    response = await terminal.deliver(stage.dut(ask.to).eui, message)
     if ask.save is not None:
         values = {"response": base64.b64encode(response).decode()}
         stage.saved[ask.save] = values

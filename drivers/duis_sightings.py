@@ -69,6 +69,7 @@ class Sightings:
         self._parties = context.parties
         self._redactor = redactor
         self._books = Correlator()
+        self.local_commands: dict[str, bytes] = {}
         # Whatever is put on the stream while a message is reported is about that message.
         self._strange: list[str] = []
 
@@ -256,7 +257,9 @@ class Sightings:
         if isinstance(outer, duis.LocalCommand):
             # To be delivered by hand: what the device says to it does not come by way of the DCC.
             data["local_command"] = True
-            data["values"] = {"command": outer.payload.hex(), "request_id": _text(request)}
+            command = hashlib.sha256(outer.payload).hexdigest()
+            data["values"] = {"command": command, "request_id": _text(request)}
+            self.local_commands[command] = outer.payload
         elif isinstance(outer, duis.PreCommand):
             data["pre_command"] = True
         if isinstance(outer, duis.InventoryResponse):

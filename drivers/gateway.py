@@ -294,6 +294,15 @@ class Gateway(Driver[GatewayConfig]):
         self._sightings.report(answer.received, synchronous=True)
         return Exchange(str(request_id), answer.message.response_code, answer.sent_at, answer.answered_at)
 
+    def local_command(self, digest: str) -> bytes:
+        """The command for local delivery that an event names; see `DccGateway.local_command`."""
+        if (command := self._sightings.local_commands.get(digest)) is not None:
+            return command
+        raise UsageError(
+            f"no local command {digest} was given since the gateway was connected",
+            next_step="Send its request again",
+        )
+
     def _user(self, name: str) -> User:
         users = self.context.parties.users
         if name not in users:

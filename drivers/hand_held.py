@@ -21,6 +21,7 @@ from bench.gbcs.message import Cra, Message
 from bench.gbcs.use_cases import use_case_for
 from bench.quantities import SecondsField
 from drivers.gbcs_protection import check_protection
+from drivers.redaction import HIDDEN, is_secret
 
 COMMAND, RESPONSE = ".command", ".response"
 _NUMBERED = re.compile(r"(\d+)-.*")
@@ -72,7 +73,7 @@ class HandHeldTerminal(Driver[HandHeldConfig]):
             half.rename(folder / f"{stem}{COMMAND}")
         except OSError as error:
             raise DeviceLost(f"cannot write to {folder}: {error.strerror}", where=self.name) from None
-        self.context.wire("tx", command, channel="gbcs")
+        self._record("tx", command)
         deadline_ns = clock.now().mono_ns + round(self.config.timeout * 1e9)
         answer = folder / f"{stem}{RESPONSE}"
         while not answer.is_file():
@@ -80,9 +81,13 @@ class HandHeldTerminal(Driver[HandHeldConfig]):
                 raise DeviceError(f"no response of {target} was left in {folder}", where=self.name)
             await asyncio.sleep(self.config.poll)
         response = self._read(answer)
-        self.context.wire("rx", response, channel="gbcs")
+        self._record("rx", response)
         self._check(response, target)
         return response
+
+    def _record(self, direction: str, message: bytes) -> None:
+        shown = HIDDEN if is_secret(message) else message.hex()
+        self.context.emit("wire", {"direction": direction, "hex": shown, "channel": "gbcs"})
 
     def _read(self, path: Path) -> bytes:
         try:

@@ -53,7 +53,7 @@ class Redactor:
 
     def gbcs(self, payload: bytes) -> str:
         """A GBCS message in hexadecimal, unless it carries secrets."""
-        return HIDDEN if _is_secret(payload) else self.text(payload.hex())
+        return HIDDEN if is_secret(payload) else self.text(payload.hex())
 
     def document(self, document: bytes) -> str:
         """A document, XML or not; the secrets in it are remembered."""
@@ -73,7 +73,8 @@ class Redactor:
         return self.text(etree.tostring(root, encoding="unicode"))
 
 
-def _is_secret(payload: bytes) -> bool:
+def is_secret(payload: bytes) -> bool:
+    """Whether a GBCS message carries install codes or link keys."""
     try:
         message = Message.parse(payload)
     except CodecError:
@@ -86,4 +87,4 @@ def _show_payload(found: re.Match[str]) -> str:
         payload = base64.b64decode("".join(found[2].split()), validate=True)
     except (binascii.Error, ValueError):
         return found[0]
-    return found[1] + HIDDEN if _is_secret(payload) else found[0]
+    return found[1] + HIDDEN if is_secret(payload) else found[0]

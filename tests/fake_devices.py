@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.capabilities import Edge, EdgeKind, Exchange, HubState, Measurement, SourceState, TimedBy
 from bench.device import DeviceContext, Driver, DriverConfig
-from bench.errors import DeviceLost
+from bench.errors import DeviceLost, UsageError
 from bench.eui import Eui64
 
 
@@ -171,6 +171,9 @@ class FakeGateway(Fake):
         script = self._scripts.setdefault(variant, [])
         if act is not None:
             script.append((after_s, act))
+
+    def local_command(self, digest: str) -> bytes:
+        raise UsageError(f"no local command {digest}")
 
     async def request(
         self,

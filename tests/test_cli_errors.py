@@ -251,7 +251,7 @@ def test_a_reader_that_goes_away_changes_no_exit_code_and_spoils_no_run() -> Non
 
 @pytest.mark.realtime
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", ">/dev/full"])
-@pytest.mark.parametrize("more", ["", "--json"])
+@pytest.mark.parametrize("more", ["", pytest.param("--json", marks=pytest.mark.soak)])
 def test_an_output_that_takes_nothing_changes_no_exit_code(redirection: str, more: str) -> None:
     begun = [sys.executable, "-m", "bench.cli", "run", "wait.yaml", "--rig", EMULATED, *more.split()]
     done = subprocess.run(

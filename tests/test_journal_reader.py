@@ -39,11 +39,16 @@ def read_all(path: Path) -> list[Any]:
     return list(read_journal(path))
 
 
-def test_any_byte_changed_before_the_last_line_is_found(small: bytes, tmp_path: Path) -> None:
+EACH = pytest.param(1, marks=pytest.mark.soak)
+"""Every single place, which takes long; `make test` looks at some of them."""
+
+
+@pytest.mark.parametrize("stride", [7, EACH])
+def test_any_byte_changed_before_the_last_line_is_found(small: bytes, tmp_path: Path, stride: int) -> None:
     good = small
     last_line = good.rindex(b"\n", 0, -1) + 1
     bad = tmp_path / "bad.jsonl"
-    for offset in range(last_line):
+    for offset in range(0, last_line, stride):
         for other in {good[offset] ^ 1, good[offset] ^ 0x20, 0x0A} - {good[offset]}:
             bad.write_bytes(good[:offset] + bytes([other]) + good[offset + 1 :])
             with pytest.raises(JournalError) as caught:
@@ -53,10 +58,13 @@ def test_any_byte_changed_before_the_last_line_is_found(small: bytes, tmp_path: 
             assert caught.value.good in (line - 1, line)
 
 
-def test_a_cut_anywhere_is_found_or_the_journal_says_that_it_is_unsealed(small: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stride", [3, EACH])
+def test_a_cut_anywhere_is_found_or_the_journal_says_that_it_is_unsealed(
+    small: bytes, tmp_path: Path, stride: int
+) -> None:
     good = small
     bad = tmp_path / "bad.jsonl"
-    for length in range(len(good)):
+    for length in range(0, len(good), stride):
         bad.write_bytes(good[:length])
         whole = good.count(b"\n", 0, length)
         if length == 0:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
@@ -118,6 +118,7 @@ class Entry(Part):
         seed: of emulated rigs, instead of the rig file's.
         seed_step: added to the seed for each repeat, so that each is another night.
         faults: of emulated rigs.
+        fault_schedule: more of them, drawn at random by the seed: as `emulation.fault_schedule` of a rig file.
     """
 
     entry: NameField
@@ -133,6 +134,7 @@ class Entry(Part):
     seed: int | None = Field(default=None, ge=0, lt=1 << 63)
     seed_step: int = Field(default=0, ge=0, le=1_000_000)
     faults: tuple[str, ...] = ()
+    fault_schedule: Mapping[str, Any] | None = None
 
     @model_validator(mode="after")
     def _until_is_bounded(self) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from bench.campaign.file import Campaign, Entry
 from bench.campaign.needs import asks_somebody, devices_needed
 from bench.errors import UsageError
 from bench.planner import Plan, plan
-from bench.rig import emulator_class
+from bench.rig import drawn_faults, emulator_class
 from bench.runbook import Runbook, find_runbook, load_runbook
 
 MOST_RUNS = 20_000
@@ -211,6 +212,13 @@ class _Planner:
         runbook = self._runbook(name)
         found, needs, blocked = self._plan(rig, name)
         seed = None if entry.seed is None else entry.seed + entry.seed_step * (repeat - 1)
+        blocked = blocked or self._entry_problem(entry, rig, found)
+        faults = entry.faults
+        if entry.fault_schedule is not None and not blocked:
+            try:
+                faults += drawn_faults(entry.fault_schedule, seed or 0)
+            except UsageError as error:
+                blocked = str(error)
         return Case(
             number,
             entry_index,
@@ -219,8 +227,8 @@ class _Planner:
             runbook.name if isinstance(runbook, Runbook) else Path(name).stem,
             rig,
             seed,
-            entry.faults,
-            blocked or self._entry_problem(entry, rig, found),
+            faults,
+            blocked,
             runbook if isinstance(runbook, Runbook) else None,
             found,
             needs,
@@ -257,7 +265,7 @@ class _Planner:
 
     def _entry_problem(self, entry: Entry, rig_name: str, found: Plan | None) -> str:
         rig = self._campaign.rigs[rig_name]
-        if entry.faults or entry.seed is not None:
+        if entry.faults or entry.fault_schedule is not None or entry.seed is not None:
             if not rig.emulated:
                 return "faults and seeds are for rigs that bring their emulated world along"
             if rig_name in self._served:
@@ -265,7 +273,7 @@ class _Planner:
             if self._known_faults is None:
                 self._known_faults = emulator_class().faults_known()
             for fault in entry.faults:
-                name = fault.partition("@")[0].partition(":")[0]
+                name = re.split(r"[:@\s]", fault, maxsplit=1)[0]
                 if name not in self._known_faults:
                     return f"there is no fault {name!r}; `hilbench run --fault list` names them"
         window = entry.window or self._campaign.file.window

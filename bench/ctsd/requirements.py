@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 from bench.ctsd import populations, scenarios
 from bench.ctsd.populations import NO_AGREEMENTS, Agreements, Population
@@ -107,6 +108,7 @@ class Counts:
     by_variant: Mapping[str, int]
 
 
+@cache
 def requirements(
     role: Role, population: Population = Population.NEW, agreements: Agreements = NO_AGREEMENTS
 ) -> tuple[Requirement, ...]:

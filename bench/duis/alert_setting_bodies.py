@@ -11,13 +11,13 @@ from bench.duis.body_parts import Body
 from bench.duis.shapes import Choice, Group, Leaf
 
 _ON_OR_OFF = v.one_of("Disable", "Enable")
-_SUPPLIER_ESME = (
+SUPPLIER_ESME = (
     "810D 810E 8119 8145 8154 8155 8161 8162 8168 8183 81A0 81A1 81A2 81A3 81A4 81A5 81A6 81A7 81A8 81A9 81AA 81AB "
     "81AC 81AD 81AE 81AF 81B0 81B1 81B2 81B3 81B8 81B9 81BA 81BB 81BC 81BD 81BE 81C0 81C1 81C4 81C5 81C6"
 )
 _SUPPLIER_ESME_POLY_PHASE = "81B7"
-_OPERATOR_ESME = "8014 8015"
-_OPERATOR_SINGLE_PHASE = "8002 8006 8020 8024 8028 802C 8085 8089 808D 8091 8095 8099 8010"
+OPERATOR_ESME = "8014 8015"
+OPERATOR_SINGLE_PHASE = "8002 8006 8020 8024 8028 802C 8085 8089 808D 8091 8095 8099 8010"
 _OPERATOR_POLY_PHASE = (
     "8003 8004 8005 8007 8008 8009 8021 8022 8023 8025 8026 8027 8029 802A 802B 802D 802E 802F 8086 8087 8088 808A "
     "808B 808C 808E 808F 8090 8092 8093 8094 8096 8097 8098 809A 809B 809C 8011 8016 8013"
@@ -26,7 +26,7 @@ _SUPPLIER_GSME = (
     "810D 810E 8119 8145 8154 8155 8168 8183 8184 81A1 81A4 81A5 81A6 81A7 81A8 81A9 81AA 81AB 81AC 81AD 81AE 81AF "
     "81B0 81B1 81B2 81B3 81B4 81B5 81B6 81B9 81BA 81BC 81BD 81BE 81BF 81C0 81C2 81C3 81C4 81C5"
 )
-_SUPPLIER_GSME_EVENTS = (
+SUPPLIER_GSME_EVENTS = (
     "810D 810E 8119 8145 8154 8155 8161 8162 8168 8183 8184 81A0 81A1 81A4 81A5 81A6 81A7 81A8 81A9 81AA 81AB 81AC "
     "81AD 81AE 81AF 81B0 81B1 81B2 81B3 81B4 81B5 81B6 81B9 81BA 81BC 81BD 81BE 81BF 81C0 81C2 81C3 81C4 81C5 81C6"
 )
@@ -40,7 +40,7 @@ def _supplier(tag: str) -> Group:
     return Group(
         tag,
         (
-            Group("SupplierESMECommon", _settings(_SUPPLIER_ESME), required=False),
+            Group("SupplierESMECommon", _settings(SUPPLIER_ESME), required=False),
             Group("SupplierESMEPolyPhase", _settings(_SUPPLIER_ESME_POLY_PHASE), required=False),
         ),
         nests=True,
@@ -51,10 +51,10 @@ def _operator(tag: str) -> Group:
     return Group(
         tag,
         (
-            Group("NetworkOperatorESMECommon", _settings(_OPERATOR_ESME), required=False),
+            Group("NetworkOperatorESMECommon", _settings(OPERATOR_ESME), required=False),
             Choice(
                 (
-                    (Group("NetworkOperatorESMESinglePhase", _settings(_OPERATOR_SINGLE_PHASE), required=False),),
+                    (Group("NetworkOperatorESMESinglePhase", _settings(OPERATOR_SINGLE_PHASE), required=False),),
                     (Group("NetworkOperatorESMEPolyPhase", _settings(_OPERATOR_POLY_PHASE), required=False),),
                 )
             ),
@@ -64,7 +64,7 @@ def _operator(tag: str) -> Group:
 
 
 _WAYS = tuple(Leaf(way, _ON_OR_OFF, default="Enable") for way in ("WANAlert", "HANAlert", "EventLog", "Alarm"))
-_EVENTS = tuple(Group(f"x{code}", _WAYS, required=False, nests=True) for code in _SUPPLIER_GSME_EVENTS.split())
+_EVENTS = tuple(Group(f"x{code}", _WAYS, required=False, nests=True) for code in SUPPLIER_GSME_EVENTS.split())
 
 BODIES: dict[str, Body] = {
     "6.22": Body(

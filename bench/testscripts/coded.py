@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from bench.ctsd.requirements import Requirement
-from bench.ctsd.tables import Column, Role, Smets, cells, matrix
+from bench.ctsd.tables import Column, Role, cells, matrix
 from bench.duis.service_requests import Target, service_request
 from bench.errors import UsageError
 from bench.parties import DeviceType
+from bench.testscripts.causes import (
+    NOTICE,
+    Cause,
+    Tree,
+    commissioned,
+    covering,
+    not_installed,
+    of_role,
+    procedures,
+    refused,
+    supplier_of,
+    window,
+)
+from bench.testscripts.coded_smets1 import SMETS1_CAUSES, without_supply
 from bench.testscripts.data import DataPlan
 from bench.testscripts.knowledge import Case, Step, hub_is_commissioned
 from bench.testscripts.matrix import INSTRUCTIONS
 from bench.testscripts.params import GAS, duration_text, meter_type, params_of
-
-Tree = dict[str, Any]
-Cause = Callable[[Requirement, Case], Tree]
-
-_NOTICE = "5 min"
-"""How long the DCC may take to tell of what it did itself."""
 
 
 def coded_runbook(requirement: Requirement, data: DataPlan, name: str) -> Tree:
@@ -35,72 +42,22 @@ def coded_runbook(requirement: Requirement, data: DataPlan, name: str) -> Tree:
     # Whatever is missing is said before anything else: without a device of the kind there is nothing to test.
     data.device(smets, DeviceType.CHF)
     data.device(smets, meter_type(requirement.role))
-    key = (requirement.codes[0], smets)
-    cause = _CAUSES.get(key) or _CAUSES.get((requirement.codes[0], None))
+    cause = _CAUSES.get(requirement.codes[0])
     if cause is None:
-        raise UsageError(f"nothing that this bench can do provokes {requirement.codes[0]} with {smets} devices yet")
+        raise UsageError(f"nothing that this bench can do provokes {requirement.codes[0]}")
     head = {"runbook": name, "title": f"{requirement.title}, as {requirement.role} ({smets})"}
     return head | cause(requirement, case)
-
-
-def _commissioned(case: Case, *devices: str) -> list[Tree]:
-    found = [hub_is_commissioned(case)]
-    for device in devices or (case.subject,):
-        found.append(
-            {
-                "title": f"The device {device} is Commissioned",
-                "as": case.supplier,
-                "inventory": {"device": device, "status": "Commissioned"},
-                "establish": _procedures("remove", "commission", device=device),
-            }
-        )
-    return found
-
-
-def _not_installed(case: Case) -> list[Tree]:
-    return [
-        hub_is_commissioned(case),
-        {
-            "title": f"The device {case.subject} is not installed",
-            "as": case.supplier,
-            "inventory": {"device": case.subject, "status": ["absent", "Pending"]},
-            "establish": _procedures("remove", device=case.subject),
-        },
-    ]
-
-
-def _procedures(*names: str, device: str) -> list[Step]:
-    return [{"procedure": f"{name}-{device}"} for name in names]
-
-
-def _of(case: Case, role: Role, variant: str = "8.2") -> Case:
-    """The same test data in the hands of another role."""
-    return Case(role, variant, case.smets, case.data)
-
-
-def _supplier(case: Case) -> Case:
-    return _of(case, Role.GS if case.role in GAS else Role.IS)
-
-
-def _covering(requirement: Requirement, step: Step, *more: Tree) -> Step:
-    """A step whose pass is the evidence, with what must come besides."""
-    return {"step": "1", **step, "covers": [requirement.id], "expect": [*step.get("expect", ()), *more]}
-
-
-def _window(case: Case, kind: DeviceType) -> str:
-    windows = case.data.windows
-    return duration_text(windows.gas if kind is DeviceType.GSME else windows.mains)
 
 
 # Device Alerts
 
 
 def _supply_armed(requirement: Requirement, case: Case) -> Tree:
-    alert = {"device_alert": "0x8F32", "from": case.subject, "within": _window(case, meter_type(case.role))}
+    alert = {"device_alert": "0x8F32", "from": case.subject, "within": window(case, meter_type(case.role))}
     return {
-        "preconditions": _commissioned(case),
+        "preconditions": commissioned(case),
         "setup": [case.send("7.2")],
-        "steps": [_covering(requirement, case.send("7.3"), alert)],
+        "steps": [covering(requirement, case.send("7.3"), alert)],
         **({} if case.role in GAS else {"teardown": [case.send("7.1")]}),
     }
 
@@ -109,10 +66,10 @@ def _joined(requirement: Requirement, case: Case) -> Tree:
     step = _join(case)
     alert = {"device_alert": "0x8183", "from": case.subject, "within": duration_text(case.data.windows.join)}
     return {
-        "preconditions": _not_installed(case),
+        "preconditions": not_installed(case),
         "setup": [case.send("12.2")],
-        "steps": [_covering(requirement, step, alert)],
-        "teardown": _procedures("remove", "commission", device=case.subject),
+        "steps": [covering(requirement, step, alert)],
+        "teardown": procedures("remove", "commission", device=case.subject),
     }
 
 
@@ -129,15 +86,15 @@ _FUTURE = {Role.IS: "6.14.2", Role.GS: "1.6"}
 
 def _future_dated(requirement: Requirement, case: Case) -> Tree:
     variant = _FUTURE[case.role]
-    sent = _of(case, case.role, variant)
+    sent = of_role(case, case.role, variant)
     step = case.send(variant)
     step["send"]["params"] = params_of(variant, 5, case.role, case.smets, case.data, future=True)
     own_s = case.data.windows.gas if case.role in GAS else case.data.windows.mains
     late = duration_text(case.data.windows.future + own_s)
     alert = {"device_alert": "0x8F66", "from": sent.target, "within": late}
     return {
-        "preconditions": _commissioned(case),
-        "steps": [_covering(requirement, step, *([alert] * INSTRUCTIONS.get(variant, 1)))],
+        "preconditions": commissioned(case),
+        "steps": [covering(requirement, step, *([alert] * INSTRUCTIONS.get(variant, 1)))],
     }
 
 
@@ -151,41 +108,41 @@ def _integrity(requirement: Requirement, case: Case) -> Tree:
             "passes": ["done"],
         },
     }
-    alert = {"device_alert": "0x81A0", "from": case.subject, "within": _window(case, meter_type(case.role))}
-    return {"preconditions": _commissioned(case), "steps": [_covering(requirement, step, alert)]}
+    alert = {"device_alert": "0x81A0", "from": case.subject, "within": window(case, meter_type(case.role))}
+    return {"preconditions": commissioned(case), "steps": [covering(requirement, step, alert)]}
 
 
 # DCC Alerts
 
 
 def _whitelisted(requirement: Requirement, case: Case) -> Tree:
-    case = _of(case, case.role, "8.11")
-    alert = {"dcc_alert": "N24", "for": "8.11", "within": _NOTICE}
+    case = of_role(case, case.role, "8.11")
+    alert = {"dcc_alert": "N24", "for": "8.11", "within": NOTICE}
     return {
-        "preconditions": _not_installed(case),
+        "preconditions": not_installed(case),
         "setup": [case.send("12.2")],
-        "steps": [_covering(requirement, _join(case), alert)],
-        "teardown": _procedures("remove", "commission", device=case.subject),
+        "steps": [covering(requirement, _join(case), alert)],
+        "teardown": procedures("remove", "commission", device=case.subject),
     }
 
 
 def _decommissioned(requirement: Requirement, case: Case) -> Tree:
     """N1, N2: the supplier takes the meter off the inventory, and those who are registered for it are told."""
-    supplier = _supplier(case)
+    supplier = supplier_of(case)
     step = supplier.send("8.3")
     step["send"]["device"] = case.subject
-    alert = {"dcc_alert": requirement.codes[0], "as": case.user, "from": case.subject, "within": _NOTICE}
+    alert = {"dcc_alert": requirement.codes[0], "as": case.user, "from": case.subject, "within": NOTICE}
     return {
-        "preconditions": _commissioned(case),
-        "steps": [_covering(requirement, step, alert)],
-        "teardown": _procedures("remove", "commission", device=case.subject),
+        "preconditions": commissioned(case),
+        "steps": [covering(requirement, step, alert)],
+        "teardown": procedures("remove", "commission", device=case.subject),
     }
 
 
 def _identity(requirement: Requirement, case: Case) -> Tree:
     """N16: the supplier commissions the meter, and its network operator is told which it is."""
-    step = _supplier(case).send("8.1.1")
-    alert = {"dcc_alert": "N16", "as": case.user, "from": case.subject, "within": _window(case, meter_type(case.role))}
+    step = supplier_of(case).send("8.1.1")
+    alert = {"dcc_alert": "N16", "as": case.user, "from": case.subject, "within": window(case, meter_type(case.role))}
     return {
         "preconditions": [
             hub_is_commissioned(case),
@@ -193,11 +150,11 @@ def _identity(requirement: Requirement, case: Case) -> Tree:
                 "title": f"The device {case.subject} is installed, and not commissioned",
                 "as": case.supplier,
                 "inventory": {"device": case.subject, "status": "InstalledNotCommissioned"},
-                "establish": _procedures("remove", "install", device=case.subject),
+                "establish": procedures("remove", "install", device=case.subject),
             },
         ],
-        "steps": [_covering(requirement, step, alert)],
-        "teardown": _procedures("remove", "commission", device=case.subject),
+        "steps": [covering(requirement, step, alert)],
+        "teardown": procedures("remove", "commission", device=case.subject),
     }
 
 
@@ -214,16 +171,16 @@ def _take_over(case: Case, user: str) -> Step:
 def _change_of_supplier(requirement: Requirement, case: Case) -> Tree:
     """N17, N27: another supplier takes the meter over, and the one who had it is told."""
     code = requirement.codes[0]
-    alert = {"dcc_alert": code, "as": case.user, "within": _NOTICE}
+    alert = {"dcc_alert": code, "as": case.user, "within": NOTICE}
     step = _take_over(case, case.data.new_supplier(case.role))
     step["allow"] = [{"dcc_alert": other, "as": case.user} for other in ("N17", "N27") if other != code]
     back = _take_over(case, case.user)
     new = case.data.new_supplier(case.role)
     back["allow"] = [{"dcc_alert": other, "as": new} for other in ("N17", "N27")]
     return {
-        "preconditions": _commissioned(case),
+        "preconditions": commissioned(case),
         **({"setup": [case.send("5.1", save="schedule")]} if code == "N17" else {}),
-        "steps": [_covering(requirement, step, alert)],
+        "steps": [covering(requirement, step, alert)],
         "teardown": [back],
     }
 
@@ -237,10 +194,10 @@ def _image_undelivered(requirement: Requirement, case: Case) -> Tree:
         "expect": [{"dcc_alert": "N19", "within": "8 h"}],
     }
     return {
-        "preconditions": _commissioned(case),
-        "setup": [case.send("11.1"), *_procedures("remove", device=case.subject)],
-        "steps": [_covering(requirement, wait)],
-        "teardown": _procedures("remove", "commission", device=case.subject),
+        "preconditions": commissioned(case),
+        "setup": [case.send("11.1"), *procedures("remove", device=case.subject)],
+        "steps": [covering(requirement, wait)],
+        "teardown": procedures("remove", "commission", device=case.subject),
     }
 
 
@@ -248,41 +205,35 @@ def _version_mismatch(requirement: Requirement, case: Case) -> Tree:
     """N49 to N52: the inventory was told another firmware version than the device has."""
     told = case.send("12.2", params={"firmware_version": "00000001"})
     join = _join(case)
-    join["expect"] = [*join["expect"], {"dcc_alert": "N24", "for": "8.11", "within": _NOTICE}]
+    join["expect"] = [*join["expect"], {"dcc_alert": "N24", "for": "8.11", "within": NOTICE}]
     kind = meter_type(case.role)
     installed = {
         "title": f"The device {case.subject} is installed",
         "as": case.user,
         "inventory": {"device": case.subject, "status": "InstalledNotCommissioned", "within": "15 min"},
     }
-    alert = {"dcc_alert": "N49", "within": _window(case, kind)}
+    alert = {"dcc_alert": "N49", "within": window(case, kind)}
     return {
-        "preconditions": _not_installed(case),
+        "preconditions": not_installed(case),
         "setup": [told, join, installed, case.send("8.1.1")],
-        "steps": [_covering(requirement, case.send("11.2"), alert)],
-        "teardown": _procedures("remove", "commission", device=case.subject),
+        "steps": [covering(requirement, case.send("11.2"), alert)],
+        "teardown": procedures("remove", "commission", device=case.subject),
     }
 
 
 def _undelivered(requirement: Requirement, case: Case) -> Tree:
     """N53: a command for a meter whose Comms Hub has no supply."""
-    dark = {"title": "Cut the supply of the meter and its Comms Hub", "relay": {"closed": "no"}}
     variant = "7.4" if case.role is Role.IS else "6.2.1"
     step = case.send(variant, 1)
     step["expect"] = [{"dcc_alert": "N53", "from": case.subject, "within": "15 min"}]
-    allow = [{"dcc_alert": "AD1", "as": case.data.user(Role.ED)}]
-    gas = case.data.users.get(Role.GT)
-    allow += [{"dcc_alert": "AD1", "as": gas}] if gas else []
-    alert = {"device_alert": "0x8F36", "from": case.subject, "as": case.data.user(Role.ED)}
-    return {
-        "preconditions": _commissioned(case),
-        "setup": [dark],
-        "steps": [_covering(requirement, step) | {"allow": allow}],
-        "teardown": [
-            {"title": "Give the supply back", "relay": {"closed": "yes"}, "allow": allow},
-            {"title": "Meter and Comms Hub start", "wait": "3 min", "allow": [alert, *allow]},
-        ],
-    }
+    return without_supply(requirement, case, step)
+
+
+def _scan(requirement: Requirement, case: Case) -> Tree:
+    """N54: a dual band Comms Hub tells what it makes of the wish that it look for another channel (6.29)."""
+    hub = of_role(case, case.role, "6.29")
+    alert = {"dcc_alert": "N54", "from": hub.target, "within": NOTICE}
+    return {"preconditions": [hub_is_commissioned(case)], "steps": [covering(requirement, hub.send("6.29"), alert)]}
 
 
 def _outage(requirement: Requirement, case: Case) -> Tree:
@@ -302,14 +253,14 @@ def _outage(requirement: Requirement, case: Case) -> Tree:
         "wait": "3 min",
         "allow": [{"device_alert": "0x8F36", "from": esme, "as": other} for other in others],
     }
-    return {"preconditions": [hub_is_commissioned(case)], "steps": [_covering(requirement, step), wait]}
+    return {"preconditions": [hub_is_commissioned(case)], "steps": [covering(requirement, step), wait]}
 
 
 def _other_duis(requirement: Requirement, case: Case) -> Tree:
     """N999: the DCC has the User registered with a version of DUIS in which it cannot be told the answer."""
     user = case.data.older_user(case.role)
     step = case.send("11.2" if case.role is not Role.GT else "6.13")
-    alert = {"dcc_alert": "N999", "within": _window(case, DeviceType.ESME)}
+    alert = {"dcc_alert": "N999", "within": window(case, DeviceType.ESME)}
     hub = case.data.device(case.smets, DeviceType.CHF)
     step["send"] = step["send"] | {"to": hub}
     step = step | {"as": user, "expect": [alert]}
@@ -324,7 +275,7 @@ def _other_device_type(requirement: Requirement, case: Case) -> Tree:
     variant, kind = _misdirected(case)
     step = case.send(variant, 1)
     step["send"]["to"] = case.data.device(case.smets, kind)
-    return _refused(requirement, case, step, variant, "E11")
+    return refused(requirement, step, variant, "E11", case)
 
 
 def _misdirected(case: Case) -> tuple[str, DeviceType]:
@@ -341,18 +292,18 @@ def _misdirected(case: Case) -> tuple[str, DeviceType]:
 def _other_url(requirement: Requirement, case: Case) -> Tree:
     """E13: a request that no device sees, to the Transform Service."""
     variant = _about_a_device(case)
-    step = _step_about(case, variant)
+    step = case.send(variant)
     step["send"]["command_variant"] = "4"
-    return _refused(requirement, case, step, variant, "E13")
+    return refused(requirement, step, variant, "E13", case)
 
 
 def _unknown_device(requirement: Requirement, case: Case) -> Tree:
     """E19: a request about a device that the inventory does not hold."""
     variant = _about_a_device(case)
-    step = _step_about(case, variant)
+    step = case.send(variant)
     step["send"].pop("device", None)
     step["send"]["params"] = {**step["send"].get("params", {}), "device_id": case.data.unknown_device}
-    return _refused(requirement, case, step, variant, "E19")
+    return refused(requirement, step, variant, "E19", case)
 
 
 def _about_a_device(case: Case) -> str:
@@ -363,34 +314,26 @@ def _about_a_device(case: Case) -> str:
     raise UsageError("the role has no Service Request to the DCC that names a device")
 
 
-def _step_about(case: Case, variant: str) -> Step:
-    return case.send(variant)
-
-
-def _refused(requirement: Requirement, case: Case, step: Step, variant: str, code: str) -> Tree:
-    step = step | {"expect": [{"response": variant, "code": code, "within": duration_text(case.data.windows.dcc)}]}
-    step["title"] = f"{step['title']}: {code}"
-    return {"preconditions": [hub_is_commissioned(case)], "steps": [_covering(requirement, step)]}
-
-
-_CAUSES: Mapping[tuple[str, Smets | None], Cause] = {
-    ("0x8F32", Smets.SMETS2): _supply_armed,
-    ("0x8183", None): _joined,
-    ("0x8F66", None): _future_dated,
-    ("0x81A0", None): _integrity,
-    ("AD1", None): _outage,
-    ("N1", Smets.SMETS2): _decommissioned,
-    ("N2", Smets.SMETS2): _decommissioned,
-    ("N16", Smets.SMETS2): _identity,
-    ("N17", Smets.SMETS2): _change_of_supplier,
-    ("N27", Smets.SMETS2): _change_of_supplier,
-    ("N19", Smets.SMETS2): _image_undelivered,
-    ("N24", Smets.SMETS2): _whitelisted,
-    ("N49", Smets.SMETS2): _version_mismatch,
-    ("N53", Smets.SMETS2): _undelivered,
-    ("N999", Smets.SMETS2): _other_duis,
-    ("E11", None): _other_device_type,
-    ("E13", None): _other_url,
-    ("E19", None): _unknown_device,
+_CAUSES: Mapping[str, Cause] = {
+    "0x8F32": _supply_armed,
+    "0x8183": _joined,
+    "0x8F66": _future_dated,
+    "0x81A0": _integrity,
+    "AD1": _outage,
+    "N1": _decommissioned,
+    "N2": _decommissioned,
+    "N16": _identity,
+    "N17": _change_of_supplier,
+    "N27": _change_of_supplier,
+    "N19": _image_undelivered,
+    "N24": _whitelisted,
+    "N49": _version_mismatch,
+    "N53": _undelivered,
+    "N54": _scan,
+    "N999": _other_duis,
+    "E11": _other_device_type,
+    "E13": _other_url,
+    "E19": _unknown_device,
+    **SMETS1_CAUSES,
 }
-"""By code, and the kind of device where the cause works for one kind only."""
+"""By the first code of a requirement."""

@@ -76,6 +76,7 @@ class DataPlan(Part):
         users: User Role to the User of the rig that acts in it.
         new_suppliers: IS and GS to the User that takes a device over.
         older_users: User Role to a User whom the DCC has registered with an older version of DUIS (N999).
+        other_ids: User Role to another User ID of the Party, which it has not notified to the DCC for SMETS1 (E64).
         devices: "SMETS1" and "SMETS2+" to device type to the device under test.
         local_delivery: whether local commands are delivered, too, by the rig's hand-held terminal; the document asks
             only that the User gets them. So unless said otherwise, where the rig has one.
@@ -83,6 +84,7 @@ class DataPlan(Part):
         firmware: of the firmware tests.
         export_mpan: of the ESME's export metering point.
         utrn: a top-up that the meter takes; unless given, the supplier makes one with its key.
+        smets1_utrn: a top-up for a SMETS1 meter, to be made into one of its own by the service provider.
         top_up_number: of the first top-up so made; each meter must never have had it, or a higher one.
         post_code: of 12.1.
         address_identifier: of 12.1.
@@ -93,12 +95,14 @@ class DataPlan(Part):
     users: Mapping[Role, str] = Field(default_factory=dict)
     new_suppliers: Mapping[Literal["IS", "GS"], str] = Field(default_factory=dict)
     older_users: Mapping[Role, str] = Field(default_factory=dict)
+    other_ids: Mapping[Role, str] = Field(default_factory=dict)
     devices: Mapping[Smets, Mapping[DeviceType, str]] = Field(default_factory=dict)
     local_delivery: YesNo = False
     windows: Windows = Windows()
     firmware: Firmware = Firmware()
     export_mpan: str = "1312345678111"
     utrn: str | None = None
+    smets1_utrn: str = Field(default="10050012345678901234", pattern="^[0-9]{20}$")
     top_up_number: int = Field(default=1, ge=1, le=900_000_000)
     post_code: str = "AB1 2CD"
     address_identifier: str = "1"
@@ -136,6 +140,16 @@ class DataPlan(Part):
             raise UsageError(f"there is no User of the role {role} whom the DCC has with an older version of DUIS")
         return self.older_users[role]
 
+    def other_id(self, role: Role) -> str:
+        """The User ID of a role that its Party has not notified to the DCC for SMETS1.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if role not in self.other_ids:
+            raise UsageError(f"there is no second User ID of the role {role} that was not notified for SMETS1")
+        return self.other_ids[role]
+
     def new_supplier(self, role: Role) -> str:
         """The User that takes a device over from this role's.
 
@@ -148,9 +162,12 @@ class DataPlan(Part):
         return found
 
 
-def _older(rig: Rig) -> dict[Role, str]:
-    """Users whom the DCC knows with another version of DUIS, by the ending of their names."""
-    ending = "-OLD"
+_OLDER, _OTHER = "-OLD", "-OTHER"
+"""How the names of Users end whom the DCC has with another version of DUIS, and those not notified for SMETS1."""
+
+
+def _named(rig: Rig, ending: str) -> dict[Role, str]:
+    """Users by the ending of their names."""
     names = [name for name in rig.file.users if name.endswith(ending)]
     return {Role(rig.file.users[name].role): name for name in names if rig.file.users[name].role in list(Role)}
 
@@ -168,7 +185,8 @@ def load_test_data(rig: Rig, path: Path | None = None) -> DataPlan:
     merged = given.model_copy(
         update={
             "users": {**users, **given.users},
-            "older_users": {**_older(rig), **given.older_users},
+            "older_users": {**_named(rig, _OLDER), **given.older_users},
+            "other_ids": {**_named(rig, _OTHER), **given.other_ids},
             "new_suppliers": {**later, **given.new_suppliers},
             "local_delivery": given.local_delivery
             if "local_delivery" in given.model_fields_set
@@ -191,7 +209,7 @@ def _users(rig: Rig) -> tuple[dict[Role, str], dict[str, str]]:
         role = Role(user.role)
         if role not in users:
             users[role] = name
-        elif role in (Role.IS, Role.GS) and not name.endswith("-OLD"):
+        elif role in (Role.IS, Role.GS) and not name.endswith((_OLDER, _OTHER)):
             later.setdefault(role.value, name)
     return users, later
 
@@ -210,6 +228,7 @@ def _check(rig: Rig, given: DataPlan, document: strict_yaml.Document) -> None:
     named: list[tuple[tuple[str, str], str]] = [(("users", role), name) for role, name in given.users.items()]
     named += [(("new_suppliers", role), name) for role, name in given.new_suppliers.items()]
     named += [(("older_users", role), name) for role, name in given.older_users.items()]
+    named += [(("other_ids", role), name) for role, name in given.other_ids.items()]
     for at, name in named:
         if name not in rig.file.users:
             mistakes.append(f"{document.where(at)}: the rig has no User {name!r}; it has {', '.join(rig.file.users)}")

@@ -17,6 +17,7 @@ def data_text(data: DataPlan, rig: str) -> str:
         "users": {role.value: name for role, name in data.users.items()},
         "new_suppliers": dict(data.new_suppliers),
         "older_users": {role.value: name for role, name in data.older_users.items()},
+        "other_ids": {role.value: name for role, name in data.other_ids.items()},
         "devices": {
             smets.value: {kind.value: name for kind, name in devices.items()}
             for smets, devices in data.devices.items()
@@ -27,6 +28,7 @@ def data_text(data: DataPlan, rig: str) -> str:
         "firmware": {"version": data.firmware.version, "image": data.firmware.image},
         "export_mpan": data.export_mpan,
         "utrn": data.utrn,
+        "smets1_utrn": data.smets1_utrn,
         "top_up_number": str(data.top_up_number),
         "post_code": data.post_code,
         "address_identifier": data.address_identifier,

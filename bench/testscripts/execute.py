@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 from bench import runner
@@ -27,10 +28,12 @@ class Left:
     Attributes:
         todo: runbooks without valid evidence, in order.
         done: requirements that have it.
+        evidence: the bundles in which they have it.
     """
 
     todo: tuple[tuple[Runbook, Plan], ...]
     done: tuple[Requirement, ...]
+    evidence: tuple[Path, ...] = ()
 
 
 def what_is_left(rig: Rig, plan: RolePlan, options: runner.RunOptions, only: Sequence[str] = ()) -> Left:
@@ -43,15 +46,16 @@ def what_is_left(rig: Rig, plan: RolePlan, options: runner.RunOptions, only: Seq
         only: beginnings of ids of requirements; empty for all.
     """
     evidence = EvidenceFolder(options.out, rig, runner.bench_key(options.state).fingerprint)
-    todo, done = [], list[Requirement]()
+    todo, done, bundles = [], list[Requirement](), list[Path]()
     for runbook, its_plan, covered in plan.runbooks():
         if only and not any(each.id.startswith(tuple(only)) for each in covered):
             continue
-        if evidence.valid(runbook) is not None:
+        if (bundle := evidence.valid(runbook)) is not None:
             done += covered
+            bundles.append(bundle)
         else:
             todo.append((runbook, its_plan))
-    return Left(tuple(todo), tuple(done))
+    return Left(tuple(todo), tuple(done), tuple(bundles))
 
 
 class OneLine:

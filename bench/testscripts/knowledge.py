@@ -137,7 +137,7 @@ def needs_of(case: Case, *, transformed_only: bool = False) -> Needs:
     """
     needs = Needs(preconditions=_preconditions(case))
     if not transformed_only:
-        for table in (_SCHEDULES, _SUPPLY, _FIRMWARE, _LOADS, _BOOST, _RETURNED, _LOCAL, _CREDIT):
+        for table in (_SCHEDULES, _SUPPLY, _FIRMWARE, _LOADS, _BOOST, _RETURNED, _LOCAL, _CREDIT, _JOINS):
             if case.variant in table:
                 table[case.variant](case, needs)
     if case.variant == "8.4":
@@ -272,6 +272,14 @@ def _prepayment(case: Case, needs: Needs) -> None:
     needs.teardown.append(case.send("1.6"))
 
 
+def _joined(case: Case, needs: Needs) -> None:
+    """Devices have to be joined before that is ended, and are joined again."""
+    join = case.variant.replace("8.8", "8.7")
+    needs.setup.append(case.send(join))
+    needs.teardown.append(case.send(join))
+
+
+_JOINS = {"8.8.1": _joined, "8.8.2": _joined}
 _CREDIT = {"2.5": _prepayment}
 _LOCAL = {"8.13": _delivered}
 

@@ -27,6 +27,10 @@ def cell_runbook(requirement: Requirement, data: DataPlan, name: str) -> dict[st
     if cell is None or smets is None:
         raise UsageError(f"{requirement.id} is no cell of the DUIS matrix")
     case = Case(requirement.role, cell.variant, smets, data)
+    if cell.variant == "6.15.2" and cell.column is not Column.CV4 and not data.params.get(cell.variant):
+        raise UsageError(
+            "6.15.2 needs a certificate that SMKI has issued for the key of a 6.17; give it in the Test Data Plan"
+        )
     needs = needs_of(case, transformed_only=_is_transformed(cell.column, smets))
     runbook: dict[str, Any] = {
         "runbook": name,

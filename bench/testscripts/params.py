@@ -112,6 +112,12 @@ def duration_text(duration_s: float) -> str:
     return f"{whole} s"
 
 
+def _utrn(user: str, meter: str, smets: Smets, data: DataPlan, number: int) -> str:
+    if smets is Smets.SMETS1:
+        return data.smets1_utrn
+    return data.utrn or f"${{{user}.utrn.{meter}.{number}}}"
+
+
 def _value(known: Any) -> Any:
     return known() if callable(known) else known
 
@@ -142,7 +148,7 @@ def _known(role: Role, smets: Smets, data: DataPlan, number: int) -> Mapping[str
         "old_chf_id": fact(DeviceType.CHF),
         "old_gpf_id": fact(DeviceType.GPF),
         "other_device_id": fact(other_type(role)),
-        "utrn": data.utrn or (lambda: f"${{{user}.utrn.{data.device(smets, own)}.{data.top_up_number + number}}}"),
+        "utrn": lambda: _utrn(user, data.device(smets, own), smets, data, data.top_up_number + number),
     }
 
 

@@ -25,6 +25,8 @@ REVIEWED: Mapping[str, str] = {
     "8.1.13/IS/0x8183": "han-join",
     "8.1.19/IS/N24/SMETS2+": "han-join",
     "8.1.16/ED/0x8002": "over-voltage",
+    "8.1.16/ED/0x8F40": "over-voltage-smets1",
+    "8.1.16/ED/0x8F41": "over-voltage-smets1",
     "8.1.16/ED/0x8F35": "supply-outage-short",
     "8.1.16/ED/0x8F36": "supply-outage-long",
     "8.1.22/ED/AD1": "supply-outage-long",

@@ -146,7 +146,7 @@ class Dcc:
             dcc=self.world.dcc,
             find=self.inventory.find,
             serves=self._serves,
-            notified=self._notified_for,
+            unnotified=self._of_party,
         )
         if (rejects := self.world.faults.find("dcc-rejects")) is not None:
             code = code or rejects.argument or _REJECTED
@@ -168,15 +168,18 @@ class Dcc:
     def _serves(self, entry: Entry, duty: str) -> Eui64 | None:
         if duty == "supplier" and entry.supplier is not None:
             return entry.supplier
-        user = self._registered(entry.eui, duty)
+        user = self._notified(entry.eui, duty) or self._registered(entry.eui, duty)
         if user is not None:
             return user.eui
         role = default_role(entry, duty)
         return next((each.eui for each in self.users.values() if each.role == role), None)
 
-    def _notified_for(self, entry: Entry, duty: str) -> Eui64 | None:
-        user = self._notified(entry.eui, duty)
-        return user.eui if user is not None else None
+    def _of_party(self, entry: Entry, duty: str) -> Eui64 | None:
+        """The first User ID of the party that serves a SMETS1 device, where that has notified another one for it."""
+        notified, first = self._notified(entry.eui, duty), self._registered(entry.eui, duty)
+        if notified is None or first is None or notified.eui not in (self._serves(entry, duty), first.eui):
+            return None
+        return first.eui
 
     def _serve(self, request: Request, user: User) -> bytes:
         """Answer a request that no device sees."""

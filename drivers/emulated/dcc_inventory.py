@@ -75,9 +75,11 @@ class Inventory:
 
     Attributes:
         metering_points: what registration data say of each meter, for what no Service Request has told.
+        smets1: devices of which the DCC can tell, whether they are in the inventory or not, that they are SMETS1 ones.
     """
 
     metering_points: dict[Eui64, str] = field(default_factory=dict)
+    smets1: frozenset[Eui64] = frozenset()
     _entries: dict[Eui64, Entry] = field(default_factory=dict)
     _numbers: dict[Eui64, int] = field(default_factory=dict)
     _last: int = 0
@@ -94,6 +96,7 @@ class Inventory:
         """
         inventory, duts = cls(), list(duts)
         hubs = {dut.smets1: dut.eui for dut, _ in duts if dut.type is DeviceType.CHF}
+        inventory.smets1 = frozenset(dut.eui for dut, _ in duts if dut.smets1)
         for dut, status in duts:
             if dut.mpxn:
                 inventory.metering_points[dut.eui] = dut.mpxn
@@ -195,6 +198,7 @@ class Inventory:
                 params.get("firmware_version", ""),
                 params.get("smets_chts_version", ""),
                 supplier=supplier,
+                smets1=params["device_id"] in self.smets1,
             )
         )
         return True

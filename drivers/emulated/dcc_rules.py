@@ -96,7 +96,7 @@ def refusal(
     dcc: Eui64,
     find: Callable[[Eui64], Entry | None],
     serves: Callable[[Entry, str], Eui64 | None],
-    notified: Callable[[Entry, str], Eui64 | None] = lambda entry, duty: None,
+    unnotified: Callable[[Entry, str], Eui64 | None] = lambda entry, duty: None,
 ) -> str | None:
     """The response code with which the DCC refuses a request, or None.
 
@@ -107,7 +107,7 @@ def refusal(
         dcc: the Access Control Broker.
         find: looks a device up in the inventory.
         serves: the User that serves a device as "supplier" or "operator".
-        notified: the User ID that whoever serves a SMETS1 device as that has told the DCC to use for it; None: any.
+        unnotified: of a SMETS1 device, another User ID of whoever serves it as that, which the DCC was not told of.
     """
     known = all_service_requests().get(request.service_reference_variant)
     roles = eligible_roles().get(request.service_reference_variant, ())
@@ -127,7 +127,7 @@ def refusal(
     if entry is None:
         return "E19"
     if entry.smets1:
-        return _smets1_refusal(request, known, entry, party, serves, notified)
+        return _smets1_refusal(request, known, entry, party, serves, unnotified) or _about_refusal(request, find)
     if known.device_types and entry.type not in known.device_types:
         return "E11"
     if request.service_reference_variant in _DUAL_BAND and not entry.dual_band:
@@ -170,7 +170,7 @@ def _smets1_refusal(
     entry: Entry,
     party: Party,
     serves: Callable[[Entry, str], Eui64 | None],
-    notified: Callable[[Entry, str], Eui64 | None],
+    unnotified: Callable[[Entry, str], Eui64 | None],
 ) -> str | None:
     """What is checked of a request to a SMETS1 device.
 
@@ -183,13 +183,9 @@ def _smets1_refusal(
         return "E63"
     if known.device_types and entry.type not in known.device_types:
         return "E11"
-    wanted = notified(entry, duty) if duty and variant not in _FOR_ANYBODY else None
-    if wanted is not None and duty is not None and party.eui != wanted:
-        return "E64" if party.eui == serves(entry, duty) else "E4"
-    if wanted is not None:
-        # Another ID of the same party: the device is its own.
-        return _entry_refusal(request, entry, party, lambda _entry, _duty: party.eui)
-    return _entry_refusal(request, entry, party, serves)
+    refused = _entry_refusal(request, entry, party, serves)
+    own = refused == "E4" and duty is not None and party.eui == unnotified(entry, duty)
+    return "E64" if own else refused
 
 
 def _entry_refusal(

@@ -107,9 +107,7 @@ class Han:
 
     def attach(self, device: EmulatedDevice, *, sleepy: bool, on_joined: Callable[[], None]) -> None:
         """Bring a device within reach of the radio."""
-        code = device.dut.install_code
-        link_key = link_key_from_install_code(code) if code else None
-        self._stations[device.eui] = _Station(device, sleepy, on_joined, link_key, self._rng.random())
+        self._stations[device.eui] = _Station(device, sleepy, on_joined, _first_key(device), self._rng.random())
 
     def admit(self, eui: Eui64) -> None:
         """Make a device a member from the start, without a join."""
@@ -208,8 +206,13 @@ class Han:
         self.look(eui)
 
     def remove(self, eui: Eui64) -> bool:
-        """Take a device out of the log and off the network; False if it was not in the log."""
+        """Take a device out of the log and off the network; False if it was not in the log.
+
+        It begins anew with the key of its install code, whatever a restored log has made of that.
+        """
         self._members.pop(eui, None)
+        if (station := self._stations.get(eui)) is not None:
+            station.link_key = _first_key(station.device)
         known = self._log.pop(eui, None) is not None
         self.on_log()
         return known
@@ -286,3 +289,9 @@ class Han:
         if self._in_touch(station) and on_air:
             self._on_air(frame.psdu)
         self._play(station, rest, known)
+
+
+def _first_key(device: EmulatedDevice) -> bytes | None:
+    """The link key that a device has of its install code."""
+    code = device.dut.install_code
+    return link_key_from_install_code(code) if code else None

@@ -1,4 +1,4 @@
-"""A SMETS1 installation: an ESME, a GSME and a Comms Hub without GBCS, which one SMETS1 Service Provider looks after.
+"""The devices of a SMETS1 installation, without GBCS, which one SMETS1 Service Provider looks after.
 
 What such a meter measures, switches and keeps is what a SMETS2 meter does, and the models are the same. It differs in
 how it is spoken to and what it says: it has no keys, only its service provider understands it, and of its alerts Users
@@ -7,22 +7,20 @@ get no more than the few that the Common Test Scenarios know of SMETS1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from bench.eui import Eui64
 from bench.gbcs.alerts import Specific
 from bench.gbcs.catalogue import Encoding
-from bench.parties import DeviceType, Dut
+from bench.parties import Dut
 from drivers.emulated.device import Anchor, EmulatedDevice, Surroundings
 from drivers.emulated.esme import Esme
 from drivers.emulated.faults import STORM, Fault, canonical_code
-from drivers.emulated.functions.identity import FirmwareVersion, HubIdentity
-from drivers.emulated.functions.registry import equip
-from drivers.emulated.functions.smets1_credit import Smets1Credit
 from drivers.emulated.gsme import Gsme
+from drivers.emulated.han_devices import HanDevice
+from drivers.emulated.hub_functions import Gpf
 from drivers.emulated.identities import RemotePartyRole
 from drivers.emulated.power import PowerSense
 from drivers.emulated.supply import SupplyNode
@@ -182,85 +180,25 @@ class Smets1Hub(Smets1Device):
             self.on_up()
 
 
-class Smets1Installation:
-    """The SMETS1 devices of a bench and the way to them.
-
-    Args:
-        surroundings: the world.
-        duts: what the rig says of them.
-        anchors: who serves a device.
-        node: what feeds ESME and Comms Hub.
-        to_provider: takes what a device says.
-
-    Attributes:
-        hub: its Comms Hub.
-        esme: its ESME, or None.
-        gsme: its GSME, or None.
-    """
+class Smets1Gpf(Smets1Device, Gpf):
+    """The gas proxy in a SMETS1 Comms Hub: what a GSME, asleep most of the time, has told it."""
 
     def __init__(
         self,
         surroundings: Surroundings,
-        duts: Sequence[Dut],
-        anchors: Callable[[Dut], Mapping[RemotePartyRole, Anchor]],
-        node: SupplyNode,
-        to_provider: Callable[[Spoken], None],
+        dut: Dut,
+        anchors: Mapping[RemotePartyRole, Anchor],
+        hub_on: Callable[[], bool],
     ) -> None:
-        self._world, self._to_provider = surroundings, to_provider
-        self._waiting: list[Spoken] = []
-        found = {dut.type: dut for dut in duts}
-        hub, esme, gsme = (found.get(kind) for kind in (DeviceType.CHF, DeviceType.ESME, DeviceType.GSME))
-        assert hub is not None  # the world has seen to it
-        self.hub = Smets1Hub(surroundings, hub, anchors(hub), node)
-        self.esme = Smets1Esme(surroundings, esme, anchors(esme), node) if esme else None
-        self.gsme = Smets1Gsme(surroundings, gsme, anchors(gsme)) if gsme else None
-        self.hub.on_up = self._up
-        for device in self.devices:
-            device.speak = self._speak
+        self.speak, self._said = lambda spoken: None, {}
+        super().__init__(surroundings, dut, anchors, hub_on)
 
-    @property
-    def devices(self) -> tuple[Smets1Device, ...]:
-        """Every device, the Comms Hub first."""
-        return tuple(each for each in (self.hub, self.esme, self.gsme) if each is not None)
 
-    def equip(self, strangers: tuple[Anchor, ...]) -> None:
-        """Give the devices their functions, and let them know each other."""
-        for device in self.devices:
-            device.neighbours = tuple(each for each in self.devices if each is not device)
-            device.strangers = strangers
-            if device is self.hub:
-                device.add(FirmwareVersion(device))
-                device.add(HubIdentity(device))
-            else:
-                equip(device)
-                device.add(Smets1Credit(device))
+class Smets1Ppmid(Smets1Device, HanDevice):
+    """A SMETS1 PPMID behind the meter's load switch."""
 
-    def find(self, eui: Eui64) -> Smets1Device | None:
-        """The device with this ID, or None."""
-        return next((each for each in self.devices if each.eui == eui), None)
-
-    def reaches(self, device: Smets1Device) -> bool:
-        """Whether a device can be spoken to now."""
-        return self.hub.powered and device.powered
-
-    def save(self) -> list[Spoken]:
-        """What waits for the hub to boot."""
-        return self._waiting
-
-    def load(self, saved: Any) -> None:
-        """Let what waited wait again, or go, if the hub is there."""
-        self._waiting = list(saved)
-        if self.hub.powered:
-            self._up()
-
-    def _speak(self, spoken: Spoken) -> None:
-        if not self.hub.powered:
-            self._waiting.append(spoken)
-            return
-        latency_s = self._world.spec.han_latency + self._world.spec.wan_latency
-        self._world.schedule.after(latency_s, lambda: self._to_provider(spoken))
-
-    def _up(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for spoken in waiting:
-            self._speak(spoken)
+    def __init__(
+        self, surroundings: Surroundings, dut: Dut, anchors: Mapping[RemotePartyRole, Anchor], node: SupplyNode
+    ) -> None:
+        self.speak, self._said = lambda spoken: None, {}
+        super().__init__(surroundings, dut, anchors, node)

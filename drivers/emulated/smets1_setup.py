@@ -12,10 +12,11 @@ from drivers.emulated.dcc_parts.smets1 import Smets1
 from drivers.emulated.device import Anchor, Surroundings
 from drivers.emulated.identities import Identities, RemotePartyRole
 from drivers.emulated.s1sp import S1sp
-from drivers.emulated.smets1 import Smets1Installation
+from drivers.emulated.smets1_installation import Smets1Installation
 from drivers.emulated.supply import SupplyNode
 
-_TYPES = (DeviceType.CHF, DeviceType.ESME, DeviceType.GSME)
+_METERS = (DeviceType.ESME, DeviceType.GSME)
+_TYPES = (DeviceType.CHF, *_METERS, DeviceType.GPF, DeviceType.PPMID)
 
 
 def provider_keys(identities: Identities, provider: Eui64) -> KeyPair:
@@ -42,17 +43,18 @@ def set_up(
         provider: the EUI-64 of the service provider.
 
     Raises:
-        UsageError: the devices are not one Comms Hub with an ESME, a GSME or both.
+        UsageError: the devices are not one Comms Hub with an ESME, a GSME or both, and at most a GPF and a PPMID.
     """
     own = [dut for dut in duts if dut.smets1]
     types = [dut.type for dut in own]
     if not own:
         return None
-    if DeviceType.CHF not in types or len(set(types)) != len(types) or not set(types) <= set(_TYPES):
+    complete = DeviceType.CHF in types and any(kind in types for kind in _METERS)
+    if not complete or len(set(types)) != len(types) or not set(types) <= set(_TYPES):
         raise UsageError(
             f"the SMETS1 devices under test are {', '.join(types)}",
             where="emulation",
-            next_step="An emulated SMETS1 installation is one CHF, with an ESME, a GSME or both",
+            next_step="It is one CHF, with an ESME, a GSME or both; a GPF and a PPMID may be there",
         )
     part = dcc.part(Smets1)
     installation = Smets1Installation(surroundings, own, anchors, node, part.said)

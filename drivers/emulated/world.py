@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,6 @@ from bench.clock import Clock
 from bench.duis.service_requests import WebService
 from bench.errors import UsageError
 from bench.eui import Eui64
-from bench.gbcs.alerts import IntegrityIssue, Specific, SupplyOutage
 from bench.gbcs.message import Message
 from bench.parties import Certificates, DeviceType, Dut, KeyUse, Parties, User
 from drivers.emulated.ailments import Ailments
@@ -21,9 +19,10 @@ from drivers.emulated.comms_hub import CommsHub
 from drivers.emulated.dcc import Dcc
 from drivers.emulated.dcc_inventory import COMMISSIONED, INSTALLED, Inventory
 from drivers.emulated.dcc_mail import BrokerKeys, Mail
-from drivers.emulated.device import Anchor, EmulatedDevice, Surroundings, anchor_of, from_utc_ns, to_utc_ns
+from drivers.emulated.device import EmulatedDevice, Surroundings, from_utc_ns, to_utc_ns
 from drivers.emulated.esme import Esme
-from drivers.emulated.faults import Fault, Faults
+from drivers.emulated.faults import Faults
+from drivers.emulated.forbidden_alerts import ForbiddenAlerts
 from drivers.emulated.functions.activations import Activations
 from drivers.emulated.functions.hub import DeviceLog
 from drivers.emulated.functions.joins import join_commissioned
@@ -34,32 +33,10 @@ from drivers.emulated.han_devices import HanDevice
 from drivers.emulated.identities import USER_ROLES, Identities, RemotePartyRole
 from drivers.emulated.mains import Mains
 from drivers.emulated.schedule import Schedule, Timer
-from drivers.emulated.smets1 import OVER_VOLTAGE, UNDER_VOLTAGE
+from drivers.emulated.serving import Serving
 from drivers.emulated.smets1_setup import provider_keys, set_up
 from drivers.emulated.spec import EmulationSpec
 from drivers.emulated.supply import Gate, SupplyNode
-
-_ROLE_OF = {
-    DeviceType.ESME: {RemotePartyRole.SUPPLIER: "IS", RemotePartyRole.NETWORK_OPERATOR: "ED"},
-    DeviceType.GSME: {RemotePartyRole.SUPPLIER: "GS", RemotePartyRole.NETWORK_OPERATOR: "GT"},
-    DeviceType.CHF: {},
-    DeviceType.GPF: {RemotePartyRole.SUPPLIER: "GS", RemotePartyRole.NETWORK_OPERATOR: "GT"},
-    DeviceType.PPMID: {RemotePartyRole.SUPPLIER: "IS"},
-    DeviceType.HCALCS: {RemotePartyRole.SUPPLIER: "IS"},
-}
-"""DUIS User Roles of those who serve a device, unless the emulation's `registered` names others."""
-
-_SMETS1_VOLTAGE = tuple(f"0x{code:04X}" for code in (OVER_VOLTAGE, UNDER_VOLTAGE))
-
-_STIMULI = {
-    "restored": ("0x8F35", "0x8F36"),
-    "voltage": ("0x8002", "0x8006", "0x8085", "0x8089", *_SMETS1_VOLTAGE),
-    "armed": ("0x8F32",),
-    "disabled": ("0x8F32",),
-    "joining": ("0x8183", "N24", "N25"),
-    "fallen": ("AD1",),
-}
-"""What each stimulus could cause; a code that none of them could cause follows every one but the fall of the supply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,25 +98,30 @@ class World:
         faults.age_s = lambda: self.schedule.age_s
         self.clock = clock
         self._on_air: list[Callable[[bytes], None]] = []
-        self._forbidden: dict[Fault, Timer] = {}
         identities = Identities(seed)
-        self.surroundings = Surroundings(self.schedule, clock, faults, identities, spec.world, spec.dcc, self._stimulus)
+        self.surroundings = Surroundings(
+            self.schedule, clock, faults, identities, spec.world, spec.dcc, lambda what: self._forbidden.follow(what)
+        )
         self.users = {name: _user(identities, name, role, eui) for name, (role, eui) in users.items()}
         self._duts = duts
         self._check_names()
         trusted = self._certificates(identities)
         self.parties = Parties(self.users, dict(duts), spec.dcc, trusted)
         identities.on_certificate = trusted.add
+        self._serving = Serving(identities, spec, self.users, self.parties.dut_by_eui)
         self._build_mains(wiring, saved)
         self.dcc = self._build_dcc(identities)
         self._build_devices(wiring)
+        smets1_esme = self.smets1.esme if self.smets1 is not None else None
+        self._forbidden = ForbiddenAlerts(self.surroundings, self.dcc, self.esme, smets1_esme)
         self.dcc.attach(self.hub)
         for device in self.devices:
             device.neighbours = tuple(each for each in self.devices if each is not device)
-            device.strangers = tuple(self._anchor(user) for user in self.users.values())
+            device.strangers = self._serving.everybody()
             equip(device)
         if self.smets1 is not None:
-            self.smets1.equip(tuple(self._anchor(user) for user in self.users.values()))
+            installed = [dut.name for dut in self._duts.values() if self._status(dut) in (INSTALLED, COMMISSIONED)]
+            self.smets1.equip(self._serving.everybody(), installed)
         self.hub.chf.function(DeviceLog).on_change = partial(self.dcc.log_changed, self.hub.chf.eui)
         join_commissioned(each for each in self.devices if self._status(each.dut) == COMMISSIONED)
         if saved is not None:
@@ -276,20 +258,20 @@ class World:
             self.surroundings,
             hubs[0],
             gpf,
-            self._anchors(hubs[0]),
+            self._serving.anchors(hubs[0]),
             self.line_node,
             self.dcc,
             self._air,
         )
-        self.esme = Esme(self.surroundings, esme, self._anchors(esme), self.line_node)
+        self.esme = Esme(self.surroundings, esme, self._serving.anchors(esme), self.line_node)
         self.hub.attach(self.esme, sleepy=False, on_joined=self.esme.joined)
-        self.gsme = Gsme(self.surroundings, gsme, self._anchors(gsme)) if gsme else None
+        self.gsme = Gsme(self.surroundings, gsme, self._serving.anchors(gsme)) if gsme else None
         if self.gsme is not None:
             self.hub.attach(self.gsme, sleepy=True, on_joined=self.gsme.joined)
         if self.hub.gpf is not None and gpf is not None and self._status(gpf) == COMMISSIONED:
-            self.hub.gpf.anchors |= self._anchors(gpf)
+            self.hub.gpf.anchors |= self._serving.anchors(gpf)
         duts = tuple(self._duts.values())
-        self.smets1 = set_up(self.surroundings, duts, self._anchors, self.line_node, self.dcc, self.spec.s1sp)
+        self.smets1 = set_up(self.surroundings, duts, self._serving.anchors, self.line_node, self.dcc, self.spec.s1sp)
         self.han_devices = tuple(
             self._han_device(dut) for dut in self._of_type(DeviceType.PPMID) + self._of_type(DeviceType.HCALCS)
         )
@@ -299,7 +281,7 @@ class World:
 
     def _han_device(self, dut: Dut) -> HanDevice:
         """A device behind the meter's load switch."""
-        device, han = HanDevice(self.surroundings, dut, self._anchors(dut), self.esme.load), self.hub.han
+        device, han = HanDevice(self.surroundings, dut, self._serving.anchors(dut), self.esme.load), self.hub.han
         self.hub.attach(device, sleepy=False, on_joined=lambda: self.esme.function(LoadControl).refresh())
         device.on_han = lambda: han.is_member(device.eui)
         self.esme.load.subscribe(lambda _node: han.look(device.eui))
@@ -323,9 +305,9 @@ class World:
                 ((dut, self._status(dut)) for dut in self._duts.values()),
                 dual_band=self.spec.world.dual_band is not None,
             ),
-            self._registered,
+            self._serving.registered,
             self._change_supplier,
-            self._notified,
+            self._serving.notified,
         )
 
     @property
@@ -344,46 +326,10 @@ class World:
     def _status(self, dut: Dut) -> str:
         return self.spec.inventory.get(dut.name, COMMISSIONED)
 
-    def _anchor(self, user: User) -> Anchor:
-        return anchor_of(self.surroundings.identities, user.eui, USER_ROLES.get(user.role, RemotePartyRole.OTHER))
-
-    def _anchors(self, dut: Dut) -> dict[RemotePartyRole, Anchor]:
-        broker = RemotePartyRole.ACCESS_CONTROL_BROKER
-        anchors = {broker: anchor_of(self.surroundings.identities, self.spec.dcc, broker)}
-        for role in _ROLE_OF.get(dut.type, {}):
-            user = self._user_serving(dut, role)
-            if user is not None:
-                anchors[role] = self._anchor(user)
-        return anchors
-
-    def _user_serving(self, dut: Dut, role: RemotePartyRole) -> User | None:
-        registration = self.spec.registered.get(dut.name)
-        if registration is not None:
-            supplies = role is RemotePartyRole.SUPPLIER
-            name = registration.supplier if supplies else registration.network_operator
-            if name is not None:
-                return self.users[name]
-        wanted = _ROLE_OF.get(dut.type, {}).get(role)
-        return next((user for user in self.users.values() if user.role == wanted), None)
-
-    def _registered(self, eui: Eui64, duty: str) -> User | None:
-        dut = self.parties.dut_by_eui(eui)
-        role = RemotePartyRole.SUPPLIER if duty == "supplier" else RemotePartyRole.NETWORK_OPERATOR
-        return self._user_serving(dut, role) if dut is not None else None
-
-    def _notified(self, eui: Eui64, duty: str) -> User | None:
-        dut = self.parties.dut_by_eui(eui)
-        registration = self.spec.registered.get(dut.name) if dut is not None else None
-        if registration is None:
-            return None
-        supplies = duty == "supplier"
-        name = registration.notified_supplier if supplies else registration.notified_network_operator
-        return self.users[name] if name is not None else None
-
     def _change_supplier(self, eui: Eui64, user: User) -> None:
         for device in self._every_device:
             if device.eui == eui:
-                device.anchors[RemotePartyRole.SUPPLIER] = self._anchor(user)
+                device.anchors[RemotePartyRole.SUPPLIER] = self._serving.anchor(user)
 
     def _certificates(self, identities: Identities) -> Certificates:
         trusted = Certificates()
@@ -421,34 +367,6 @@ class World:
     def _return_to(self, volts: float) -> None:
         self._steady_v = volts
         self.source_node.step(volts)
-
-    def _stimulus(self, what: str) -> None:
-        """Start what `forbidden-alert` lets follow."""
-        for fault in self.faults.lasting("forbidden-alert"):
-            code = fault.argument or ""
-            own = [stimulus for stimulus, codes in _STIMULI.items() if code in codes]
-            if what in own or (not own and what != "fallen"):
-                if fault in self._forbidden:
-                    self._forbidden[fault].cancel()
-                way_s = self.spec.world.han_latency + self.spec.world.wan_latency if code.startswith("0x") else 0.0
-                delay_s = max(0.0, fault.delay_s - way_s)
-                self._forbidden[fault] = self.schedule.after(delay_s, partial(self._utter, code))
-
-    def _utter(self, code: str) -> None:
-        if not code.startswith("0x"):
-            self.dcc.raise_alert(code)
-            return
-        if code in _SMETS1_VOLTAGE:
-            if self.smets1 is not None and self.smets1.esme is not None:
-                self.smets1.esme.say(int(code, 16))
-            return
-        self.esme.raise_alert(int(code, 16), self._specific(code))
-
-    def _specific(self, code: str) -> Specific:
-        if code in _STIMULI["restored"]:
-            now = self.esme.clock.utc()
-            return self.esme.last_outage or SupplyOutage(now - timedelta(seconds=10), now)
-        return IntegrityIssue(0) if code == "0x81A0" else b""
 
 
 def _user(identities: Identities, name: str, role: str, eui: Eui64) -> User:

@@ -123,6 +123,17 @@ def test_order_in_turn_and_seeds(tmp_path: Path) -> None:
     assert [case.seed for case in plan.cases] == [5, None, 15, None]
 
 
+def test_a_fault_schedule_draws_the_same_faults_for_the_same_seed(tmp_path: Path) -> None:
+    schedule = "{faults: [wire, supply], every: 2 min, longest: 30 s, until: 1 h}"
+    entries = (entry("e", repeats="2", seed="5", seed_step="10", faults="[meter-reboot@20s]", fault_schedule=schedule),)
+    first, second = (case.faults for case in planned(tmp_path, *entries).cases)
+    assert first[0] == second[0] == "meter-reboot@20s"
+    assert len(first) > 5 and first != second
+    assert (first, second) == tuple(case.faults for case in planned(tmp_path, *entries).cases)
+    (bad,) = planned(tmp_path, entry("e", fault_schedule="{faults: [wyre]}")).cases
+    assert "the fault schedule cannot be read" in bad.blocked
+
+
 @settings(max_examples=25)
 @given(st.data())
 def test_whatever_the_order_what_a_condition_names_comes_first_and_nothing_is_lost(data: st.DataObject) -> None:

@@ -16,21 +16,33 @@ from tests.emulated.worlds import ALL_USERS, Post, Small, small_world
 S1_ESME = Eui64.parse("00-0A-BC-12-34-56-78-A0")
 S1_GSME = Eui64.parse("00-0A-BC-12-34-56-78-A1")
 S1_CHF = Eui64.parse("00-0A-BC-12-34-56-78-A2")
+S1_GPF = Eui64.parse("00-0A-BC-12-34-56-78-A3")
+S1_PPMID = Eui64.parse("00-0A-BC-12-34-56-78-A5")
+CODE = "0123456789ABCDEF0123456789ABCDEF"
+
+
+def _dut(name: str, kind: DeviceType, eui: Eui64, model: str, manufacturer: str = "1234", **more: str) -> Dut:
+    return Dut(name, kind, eui, model, manufacturer, "01020304", smets1=True, **more)
+
+
 S1_DUTS = {
-    "s1-esme": Dut(
-        "s1-esme", DeviceType.ESME, S1_ESME, "00110001", "1234", "01020304", mpxn="1200000000001", smets1=True
-    ),
-    "s1-gsme": Dut("s1-gsme", DeviceType.GSME, S1_GSME, "00120001", "1234", "01020304", mpxn="7400000001", smets1=True),
-    "s1-chf": Dut("s1-chf", DeviceType.CHF, S1_CHF, "00130001", "5678", "01020304", smets1=True),
+    dut.name: dut
+    for dut in (
+        _dut("s1-esme", DeviceType.ESME, S1_ESME, "00110001", mpxn="1200000000001", install_code=CODE),
+        _dut("s1-gsme", DeviceType.GSME, S1_GSME, "00120001", mpxn="7400000001", install_code=CODE),
+        _dut("s1-chf", DeviceType.CHF, S1_CHF, "00130001", "5678"),
+        _dut("s1-gpf", DeviceType.GPF, S1_GPF, "00130001", "5678"),
+        _dut("s1-ppmid", DeviceType.PPMID, S1_PPMID, "00140001", "9ABC", install_code=CODE),
+    )
 }
 PROMPT = {"gsme_wake": "60 s", "voltage": {"period": "60 s", "over": "253 V", "under": "207 V"}}
 
 
 @contextmanager
-def smets1_world(*faults: str, **spec: Any) -> Iterator[Small]:
+def smets1_world(*faults: str, more: Mapping[str, Dut] | None = None, **spec: Any) -> Iterator[Small]:
     """A world with both installations; the GSMEs wake every minute, and voltages are averaged over one."""
     spec.setdefault("world", PROMPT)
-    with small_world(*faults, users=tuple(ALL_USERS), more_duts=S1_DUTS, **spec) as small:
+    with small_world(*faults, users=tuple(ALL_USERS), more_duts={**S1_DUTS, **(more or {})}, **spec) as small:
         yield small
 
 

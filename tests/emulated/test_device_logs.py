@@ -73,6 +73,17 @@ async def test_a_hub_that_lost_its_log_gets_it_back() -> None:
         assert (await small.ask("IS", "7.4", ESME)).ok
 
 
+async def test_a_device_that_came_back_and_is_removed_joins_anew_with_its_install_code() -> None:
+    with small_world(**SOON) as small:
+        assert (await small.ask("GS", "8.12.1", CHF, {"old_chf_id": CHF})).ok
+        assert (await small.ask("IS", "8.11", CHF, {"device_id": ESME, "request_type": "Remove"})).ok
+        assert small.send("IS", "8.3", params={"device_id": ESME}).response_code == "I99"
+        pending = {"device_id": ESME, "update_device_status_except_ch": "Pending"}
+        assert small.send("IS", "8.4", params=pending).response_code == "I99"
+        await small.install("IS", "esme")
+        assert (await small.ask("IS", "7.4", ESME)).ok
+
+
 async def test_a_device_with_another_key_does_not_come_back() -> None:
     with small_world(**SOON) as small:
         han = small.world.hub.han

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bench.duis import responses as duis
 from bench.duis.default_params import default_params
-from bench.duis.smets1 import Smets1Result
+from bench.duis.smets1 import S1spAlert, Smets1Result
 from bench.errors import UsageError
 from bench.eui import Eui64
 from bench.parties import DeviceType, Dut
@@ -23,7 +23,9 @@ from tests.emulated.smets1_worlds import (
     S1_CHF,
     S1_DUTS,
     S1_ESME,
+    S1_GPF,
     S1_GSME,
+    S1_PPMID,
     alert_of,
     ask,
     content_of,
@@ -34,6 +36,13 @@ from tests.emulated.worlds import ALL_USERS, CHF, DCC, ESME, Small, small_world
 
 TOP_UP = {"utrn": "10050012345678901234"}
 """Five pounds."""
+
+
+PREPAYMENT = {"suspend_debt_disabled": False, "suspend_debt_emergency": False, "disablement_threshold": 0}
+
+
+async def balance(small: Small) -> int:
+    return int((await ask(small, "IS", "4.18", S1_ESME)).values["meter_balance"])
 
 
 def credit(small: Small) -> Smets1Credit:
@@ -125,16 +134,19 @@ async def test_a_clock_is_put_right_and_readings_go_on() -> None:
 
 async def test_a_top_up_over_the_wan_is_on_the_balance_and_tells_nobody_a_utrn() -> None:
     with smets1_world() as small:
-        assert (await ask(small, "IS", "1.6", S1_ESME, {"disablement_threshold": 0})).success
+        assert (await ask(small, "IS", "1.6", S1_ESME, PREPAYMENT)).success
         assert (await ask(small, "IS", "6.2.9", S1_ESME)).values["payment_mode"] == "Prepayment"
+        assert (await ask(small, "ED", "7.4", S1_ESME)).values["supply_state"] == "Disabled", "there is no credit"
         assert (await ask(small, "IS", "2.2", S1_ESME, TOP_UP)).success
-        assert (await ask(small, "IS", "4.18", S1_ESME)).values["meter_balance"] == "500000"
+        assert await balance(small) == 500_000
+        await asyncio.sleep(1)
+        assert small.alerts() == [("0x8F32", "IS")], "the consumer may close the switch again"
         change = {"prepayment_mode": {"adjust_meter_balance": -1000}}
         assert (await ask(small, "IS", "1.5", S1_ESME, change)).success
-        assert (await ask(small, "IS", "4.18", S1_ESME)).values["meter_balance"] == "499000"
-        wrong = await ask(small, "IS", "1.5", S1_ESME, {"credit_mode": {"adjust_meter_balance": 1}})
-        assert wrong.success is False
-        assert small.alerts() == []
+        registers = (await ask(small, "IS", "4.3", S1_ESME)).values
+        assert (registers["meter_balance"], registers["emergency_credit_balance"]) == ("499000", "0")
+        log = (await ask(small, "IS", "4.4.5", S1_ESME)).values["prepayment_credits"]["log_entry"]
+        assert log["amount"] == "500000"
 
 
 async def test_n56_brings_the_utrn_that_the_consumer_enters_once() -> None:
@@ -144,10 +156,10 @@ async def test_n56_brings_the_utrn_that_the_consumer_enters_once() -> None:
         alert = provider_alert(small, "N56")
         assert (small.post("N56").user, alert.device_id, len(alert.utrn or "")) == ("IS", S1_ESME, 20)
         assert alert.utrn != TOP_UP["utrn"]
-        assert credit(small).balance == 0, "nobody has entered it"
+        before = await balance(small)
         meter = credit(small)
         meter.enter(alert.utrn or "")
-        assert (await ask(small, "IS", "4.18", S1_ESME)).values["meter_balance"] == "500000"
+        assert await balance(small) - before == pytest.approx(500_000, abs=200), "but for what was consumed meanwhile"
         with pytest.raises(Refused, match="used already"):
             meter.enter(alert.utrn or "")
         for wrong in (TOP_UP["utrn"], "1", "x" * 20):
@@ -166,21 +178,28 @@ async def test_n56_comes_beside_the_top_up_with_command_variant_3_and_cannot_be_
         assert again.success, "the provider makes another UTRN for each top-up"
 
 
-@pytest.mark.parametrize("user", ["IS", "ES", "ED", "RSA", "OU"])
-async def test_n55_tells_whoever_asks_that_the_installation_cannot_be_reached(user: str) -> None:
-    variant = {"OU": "11.2"}.get(user, "6.2.4")
+async def test_n55_tells_whoever_asks_that_the_installation_cannot_be_reached() -> None:
     with smets1_world(world={"device_timeout": "300 s"}) as small:
         small.world.source_node.step(0.0)
         await asyncio.sleep(10)
-        sent = small.send(user, variant, S1_ESME)
-        assert sent.response_code == "I99"
+        sent = {}
+        for user in ("IS", "ES", "ED", "RSA", "OU"):
+            answer = small.send(user, {"OU": "11.2"}.get(user, "6.2.4"), S1_ESME)
+            assert answer.response_code == "I99"
+            sent[user] = answer.request_id
         await asyncio.sleep(250)
         assert "N55" not in small.codes(), "the provider goes on trying"
         await asyncio.sleep(100)
-        alert = provider_alert(small, "N55")
-        assert (alert.request_id, alert.device_id, small.post("N55").user) == (sent.request_id, S1_ESME, user)
-        (error,) = [each.message for each in small.posts if isinstance(each.message, duis.ErrorResponse)]
-        assert (error.response_code, error.request_id) == ("E20", sent.request_id)
+        told = {}
+        for post in small.posts:
+            if post.code == "N55":
+                alert = content_of(small, post)
+                assert isinstance(alert, S1spAlert) and alert.device_id == S1_ESME
+                told[post.user] = alert.request_id
+        assert told == sent
+        errors = [each.message for each in small.posts if isinstance(each.message, duis.ErrorResponse)]
+        assert {each.response_code for each in errors} == {"E20"}
+        assert [each.request_id for each in errors] == list(sent.values())
 
 
 async def test_a_request_to_an_installation_that_comes_back_is_carried_out() -> None:
@@ -260,11 +279,11 @@ async def test_the_inventory_says_that_a_device_is_smets1() -> None:
     with smets1_world() as small:
         answer = small.send("IS", "8.2", DCC, {"device_id": S1_CHF})
         assert isinstance(answer, duis.InventoryResponse)
-        assert [each.device_id for each in answer.devices] == [S1_ESME, S1_GSME, S1_CHF]
+        assert [each.device_id for each in answer.devices] == [S1_ESME, S1_GSME, S1_CHF, S1_GPF, S1_PPMID]
         assert {each.more["csp_region"] for each in answer.devices} == {"SMETS1"}
         other = small.send("IS", "8.2", DCC, {"device_id": CHF})
         assert isinstance(other, duis.InventoryResponse)
-        assert not {each.device_id for each in other.devices} & {S1_ESME, S1_GSME, S1_CHF}
+        assert not {each.device_id for each in other.devices} & {each.eui for each in S1_DUTS.values()}
 
 
 def _certificate(small: Small, user: str, use: str) -> bytes:
@@ -300,17 +319,11 @@ ELIGIBLE = [
 ]
 
 
-@pytest.mark.parametrize(("user", "variant", "target", "params"), ELIGIBLE, ids=[row[0] for row in ELIGIBLE])
-async def test_e60_a_request_that_there_is_not_for_smets1(
-    user: str, variant: str, target: Eui64, params: dict[str, Any]
-) -> None:
+async def test_e60_a_request_that_there_is_not_for_smets1() -> None:
     with smets1_world() as small:
-        given = default_params(variant, None, now=small.world.mail.now) | params
-        assert small.send(user, variant, target, given).response_code == "E60"
-
-
-async def test_e60_of_a_request_to_the_dcc_about_a_smets1_hub() -> None:
-    with smets1_world() as small:
+        for user, variant, target, own in ELIGIBLE:
+            given = default_params(variant, None, now=small.world.mail.now) | own
+            assert small.send(user, variant, target, given).response_code == "E60", user
         params = {"device_id": S1_CHF, "other_device_id": S1_ESME}
         assert small.send("IS", "8.14.3", DCC, params).response_code == "E60"
 
@@ -328,15 +341,11 @@ INVALID = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("user", "variant", "cv", "target", "params"), INVALID, ids=[f"{row[0]}-CV{row[2]}" for row in INVALID]
-)
-async def test_e63_a_command_variant_that_smets1_has_not(
-    user: str, variant: str, cv: int, target: Eui64, params: dict[str, Any]
-) -> None:
+async def test_e63_a_command_variant_that_smets1_has_not() -> None:
     with smets1_world() as small:
-        given = params or default_params(variant, cv, now=small.world.mail.now)
-        assert small.send(user, variant, target, given, command_variant=cv).response_code == "E63"
+        for user, variant, cv, target, params in INVALID:
+            given = params or default_params(variant, cv, now=small.world.mail.now)
+            assert small.send(user, variant, target, given, command_variant=cv).response_code == "E63", (user, cv)
 
 
 @pytest.mark.parametrize(
@@ -365,13 +374,45 @@ async def test_e64_another_user_id_than_the_one_that_was_notified(
             assert (await ask(small, second, variant, device)).success
 
 
+async def test_the_user_id_that_was_notified_hears_of_the_meter_until_it_has_another_supplier() -> None:
+    registered = {"s1-esme": {"supplier": "IS", "notified_supplier": "IS2"}}
+    with smets1_world(registered=registered) as small:
+        for variant in ("7.2", "7.3"):
+            assert (await ask(small, "IS2", variant, S1_ESME)).success
+        await asyncio.sleep(5)
+        assert small.alerts() == [("0x8F32", "IS2")]
+        assert small.send("IS", "7.4", S1_ESME).response_code == "E64"
+        # It is the party's own again after it was installed anew.
+        details = {
+            "device_id": S1_ESME,
+            "device_type": "ESME",
+            "device_manufacturer": "1234",
+            "device_model": "00110001",
+        }
+        assert small.send("IS2", "8.3", DCC, {"device_id": S1_ESME}).response_code == "I99"
+        left = {"device_id": S1_ESME, "update_device_status_except_ch": "Pending"}
+        assert small.send("IS2", "8.4", DCC, left).response_code == "I99"
+        assert small.send("IS2", "12.2", DCC, details).response_code == "I99"
+        again = {"device_id": S1_ESME, "install_code": S1_DUTS["s1-esme"].install_code, "join_time_period": 600}
+        assert (await ask(small, "IS2", "8.11", S1_CHF, {**again, "request_type": "Add"})).success
+        await asyncio.sleep(60)
+        assert small.send("IS", "7.4", S1_ESME).response_code == "E64"
+
+
+async def test_a_smets1_gas_proxy_stays_when_the_other_hub_goes_back() -> None:
+    with smets1_world() as small:
+        params = default_params("8.14.3", 8, now=small.world.mail.now) | {"device_id": CHF, "other_device_id": ESME}
+        assert small.send("IS", "8.14.3", DCC, params).response_code == "I99"
+        assert (small.status(CHF), small.status(S1_GPF)) == ("Withdrawn", "Commissioned")
+
+
 async def test_other_refusals_are_those_of_any_device() -> None:
     with smets1_world(inventory={"s1-esme": "Decommissioned"}) as small:
         assert small.send("IS", "7.1", S1_GSME, command_variant=4).response_code == "E11"
         assert small.send("GS", "7.1", S1_ESME, command_variant=4).response_code == "E2"
         assert small.send("IS", "7.4", S1_ESME).response_code == "E5"
         assert small.send("IS", "7.4", Eui64.parse("00-0A-BC-12-34-56-78-FF")).response_code == "E19"
-        assert small.send("IS", "8.9", S1_CHF).response_code == "E12", "the HAN of SMETS1 is not modelled"
+        assert small.send("IS", "6.13", S1_PPMID, {}).response_code == "E11"
 
 
 @pytest.mark.parametrize(
@@ -379,9 +420,10 @@ async def test_other_refusals_are_those_of_any_device() -> None:
     [
         {"s1-esme": S1_DUTS["s1-esme"]},
         S1_DUTS | {"other": Dut("other", DeviceType.ESME, Eui64.parse("00-0A-BC-12-34-56-78-B0"), smets1=True)},
-        S1_DUTS | {"gpf": Dut("gpf2", DeviceType.GPF, Eui64.parse("00-0A-BC-12-34-56-78-A3"), smets1=True)},
+        {name: S1_DUTS[name] for name in ("s1-chf", "s1-gpf")},
+        S1_DUTS | {"other": Dut("other", DeviceType.HCALCS, Eui64.parse("00-0A-BC-12-34-56-78-B0"), smets1=True)},
     ],
-    ids=["no hub", "two meters", "a GPF"],
+    ids=["no hub", "two meters", "no meter", "an HCALCS"],
 )
 async def test_devices_that_make_no_smets1_installation_are_refused(duts: Mapping[str, Dut]) -> None:
     with pytest.raises(UsageError, match="the SMETS1 devices under test are"), small_world(more_duts=duts):

@@ -30,7 +30,7 @@ from drivers.emulated.world import Wiring, World
 from drivers.redaction import Redactor
 from drivers.smets1_sightings import smets1_message
 from tests.drivers.dcc_fake import MemoryCounters
-from tests.emulated.smets1_worlds import S1_DUTS, S1_ESME, ask, smets1_world
+from tests.emulated.smets1_worlds import S1_CHF, S1_DUTS, S1_ESME, ask, smets1_world
 from tests.emulated.worlds import ALL_USERS, DUTS, Small
 
 RIG = Path(__file__).parents[2] / "rigs" / "emulated-smets1.yaml"
@@ -143,6 +143,7 @@ async def test_a_world_remembers_its_smets1_installation() -> None:
     with smets1_world(world={"hub_boot": "10 min"}) as small:
         await ask(small, "IS", "7.2", S1_ESME)
         await ask(small, "IS", "2.2", S1_ESME, {"utrn": UTRN})
+        log = (await ask(small, "IS", "8.9", S1_CHF)).values
         small.world.source_node.step(0.0)
         await asyncio.sleep(10)
         sent = small.send("IS", "7.3", S1_ESME, command_variant=4)
@@ -170,5 +171,8 @@ async def test_a_world_remembers_its_smets1_installation() -> None:
             assert later.post("7.3").message.request_id == sent.request_id
             assert (await ask(later, "IS", "7.4", S1_ESME)).values["supply_state"] == "Armed"
             assert (await ask(later, "IS", "4.18", S1_ESME)).values["meter_balance"] == "500000"
+            again_log = (await ask(later, "IS", "8.9", S1_CHF)).values["chf_device_log"]["chf_device_log_entry"]
+            members = log["chf_device_log"]["chf_device_log_entry"]
+            assert [each["device_id"] for each in again_log] == [each["device_id"] for each in members]
         finally:
             again.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -14,3 +15,15 @@ def nothing_is_logged_as_an_error(caplog: pytest.LogCaptureFixture) -> Iterator[
     yield
     errors = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
     assert errors == []
+
+
+SHARE = {"test_alert_verdicts.py", "test_bench_devices.py", "test_responses.py"}
+"""Files with so many whole runs that `make test` has two in five of their cases; `make soak` has the others."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave most of the many to `make soak`, always the same ones."""
+    for item in items:
+        if item.path.parent.name == "faults" and item.path.name in SHARE and zlib.crc32(item.name.encode()) % 5 > 1:
+            item.add_marker(pytest.mark.soak)

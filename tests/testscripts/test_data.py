@@ -19,7 +19,9 @@ def test_users_and_devices_follow_from_the_rig(uept_data: DataPlan) -> None:
     assert uept_data.new_supplier(Role.GS) == "GS2"
     assert uept_data.new_supplier(Role.ES) == "IS2"
     assert uept_data.older_user(Role.GT) == "GT-OLD"
+    assert uept_data.other_id(Role.ED) == "ED-OTHER"
     assert uept_data.device(Smets.SMETS2, DeviceType.HCALCS) == "hcalcs"
+    assert uept_data.device(Smets.SMETS1, DeviceType.GPF) == "s1-gpf"
 
 
 def test_the_whole_plan_written_out_means_the_same(uept_rig: Rig, uept_data: DataPlan, tmp_path: Path) -> None:
@@ -45,6 +47,8 @@ def test_a_file_takes_the_place_of_what_follows(uept_rig: Rig, tmp_path: Path) -
     [
         ("users: {IS: NOBODY}", r"data.yaml:1: the rig has no User 'NOBODY'; it has IS"),
         ("users: {XX: IS}", "data.yaml:1"),
+        ("other_ids: {ED: ED-NONE}", r"data.yaml:1: the rig has no User 'ED-NONE'"),
+        ("smets1_utrn: '12'", "smets1_utrn"),
         ("devices:\n  SMETS2+: {ESME: gsme}", r"data.yaml:2: gsme is a GSME"),
         ("devices:\n  SMETS2+: {ESME: x}", r"data.yaml:2: the rig has no device under test 'x'"),
         ("windows: {gas: 5}", "gas.*not a duration"),

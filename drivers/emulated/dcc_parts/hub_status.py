@@ -98,7 +98,8 @@ class HubStatus(Part):
         if other is not None and (other == request.params["device_id"] or self.dcc.inventory.find(other) is None):
             return OTHER_UNKNOWN
         for entry in self.dcc.inventory.of_type(DeviceType.CHF, DeviceType.GPF):
-            if entry.eui == request.params["device_id"] or entry.type == DeviceType.GPF:
+            # The other hub there may be is SMETS1, and so is its GPF; neither is told of by 8.14.
+            if entry.eui == request.params["device_id"] or (entry.type == DeviceType.GPF and not entry.smets1):
                 entry.status = WITHDRAWN
         return self._keep(request)
 

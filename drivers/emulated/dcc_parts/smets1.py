@@ -9,7 +9,7 @@ provider could not carry out, and N57 tells gas suppliers of new firmware for th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,23 +18,23 @@ from typing import Any, ClassVar
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
 from bench.duis.requests import Request
-from bench.duis.service_requests import service_request
 from bench.duis.smets1_write import response_message, s1sp_alert_body
 from bench.errors import CodecError
 from bench.eui import Eui64
 from bench.gbcs.use_cases import Response
 from bench.parties import DeviceType, User
-from drivers.emulated.commands import Refused, Values, carry_out_directly
+from drivers.emulated.commands import Values, carry_out_directly
 from drivers.emulated.dcc_delivery import date_of
 from drivers.emulated.dcc_inventory import COMMISSIONED, Entry
 from drivers.emulated.dcc_parts.base import Answered, Part
 from drivers.emulated.device import anchor_of
 from drivers.emulated.functions.firmware import Firmware
-from drivers.emulated.functions.smets1_credit import Smets1Credit, make_utrn, worth_pence
+from drivers.emulated.functions.smets1_credit import make_utrn, worth_pence
 from drivers.emulated.identities import USER_ROLES, RemotePartyRole
+from drivers.emulated.mmc.registry import content, element, is_answered, refusal
 from drivers.emulated.s1sp import TOP_UP_REFUSED, UNREACHABLE, UTRN_MADE, S1sp
-from drivers.emulated.s1sp_contents import content, is_answered
-from drivers.emulated.smets1 import Smets1Device, Smets1Installation, Spoken
+from drivers.emulated.smets1 import Smets1Device, Spoken
+from drivers.emulated.smets1_installation import Smets1Installation
 from drivers.emulated.transforms.base import NotTransformable
 
 _RETRY_S = 30.0
@@ -84,6 +84,7 @@ class Smets1(Part):
     def attach(self, installation: Smets1Installation, provider: S1sp) -> None:
         """Reach these devices, by way of this service provider."""
         self._installation, self._provider = installation, provider
+        installation.on_join = self.dcc.joined
 
     def start(self) -> None:
         """Go on with what an earlier life of the world has left."""
@@ -191,39 +192,41 @@ class Smets1(Part):
         self.dcc.mail.respond_to(job.request, duis.ErrorResponse(**head))
 
     def _carry_out(self, job: Job, device: Smets1Device) -> None:
-        own = _OWN.get(job.request.service_reference_variant)
+        installation = self._installation
+        assert installation is not None  # it has the device
+        installation.heard(device)
         try:
-            if own is not None:
-                self._do_own(job, device, own)
-            else:
-                self._do_like_smets2(job, device)
+            self._do(job, device)
         except NotTransformable as error:
             self._fail(job, error.code)
         except CodecError:
             self._fail(job, "E12")
 
-    def _do_own(self, job: Job, device: Smets1Device, own: Own) -> None:
-        try:
-            values = own(job, device.function(Smets1Credit))
-        except Refused as refused:
-            if job.utrn:
-                self._tell("N55", TOP_UP_REFUSED, job, str(refused))
-            self._answer(job, device, {}, ok=False, error=str(refused))
-            return
-        self._answer(job, device, values, ok=True)
+    def _do(self, job: Job, device: Smets1Device) -> None:
+        """Let the device do what the command of a SMETS2+ one would ask for.
 
-    def _do_like_smets2(self, job: Job, device: Smets1Device) -> None:
+        Raises:
+            NotTransformable: there is no such command.
+            CodecError: a parameter does not fit.
+        """
         user = self.dcc.users[job.user]
         # The provider has waited for the date: the device does it now.
         params = {name: value for name, value in job.request.params.items() if name != "execution_date_time"}
+        if job.utrn:
+            params["utrn"] = job.utrn
         order = self.dcc.order(replace(job.request, params=params), user)
         role = USER_ROLES.get(user.role, RemotePartyRole.OTHER)
         sender = anchor_of(self.dcc.world.identities, user.eui, role)
-        ok, values = carry_out_directly(device, order.message, sender, order.use_case)
+        ok, values = False, dict[str, Any]()
+        if order.use_case.name in device.actions:
+            ok, given = carry_out_directly(device, order.message, sender, order.use_case)
+            values.update(given)
+        if job.utrn and not ok:
+            self._tell("N55", TOP_UP_REFUSED, job, "the meter has refused the top-up")
         self._answer(job, device, values, ok=ok, error="" if ok else "the device has refused the command")
         detail = "success" if ok else "refused"
         entry = self.dcc.inventory.find(device.eui)
-        answered = Answered(job.request, user, entry, order.use_case, Response(ok, dict(values), detail))
+        answered = Answered(job.request, user, entry, order.use_case, Response(ok, values, detail))
         for part in self.dcc.parts:
             part.note(answered)
 
@@ -234,10 +237,10 @@ class Smets1(Part):
         signed = provider.answer(
             request.request_id,
             variant,
-            f"{service_request(variant).body}Rsp",
+            element(variant),
             at=device.clock.utc(),
             success=ok,
-            content=content(variant, values, device) if ok else {},
+            content=(content if ok else refusal)(variant, values, device),
             error=error,
         )
         number, request_id = job.schedule if job.schedule is not None else (None, request.request_id)
@@ -266,23 +269,6 @@ class Smets1(Part):
         )
         self.dcc.mail.dcc_alert(code, "S1SPAlertDSP", {}, self.dcc.users[job.user], raw_body=s1sp_alert_body(signed))
 
-
-Own = Callable[[Job, Smets1Credit], Values]
-"""What SMETS1 meters do in a way of their own."""
-
-
-def _top_up(job: Job, credit: Smets1Credit) -> Values:
-    credit.enter(job.utrn)
-    return {}
-
-
-_OWN: Mapping[str, Own] = {
-    "1.5": lambda job, credit: credit.adjust(job.request.params),
-    "1.6": lambda job, credit: credit.set_mode(job.request.params),
-    "2.2": _top_up,
-    **dict.fromkeys(("4.3", "4.18"), lambda _job, credit: {"meter_balance": credit.balance}),
-    "6.2.9": lambda job, credit: {"payment_mode": credit.mode},
-}
 
 PARTS: tuple[type[Part], ...] = (Smets1,)
 """In the order in which they take note."""

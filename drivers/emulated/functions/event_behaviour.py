@@ -16,7 +16,7 @@ SUPPLIER, OPERATOR = 0x8100, 0x8000
 
 _WAN, _HAN, _ALARM, _LOG = "wan_alerts", "han_events", "audible_alarms", "logged_events"
 _WAYS = (_WAN, _HAN, _ALARM, _LOG)
-_BITS = {_WAN: 0x08, _HAN: 0x10, _ALARM: 0x40, _LOG: 0x03}
+GAS_BITS = {_WAN: 0x08, _HAN: 0x10, _ALARM: 0x40, _LOG: 0x03}
 """Bits of the ZigBee event configuration (GCS20)."""
 
 
@@ -79,13 +79,14 @@ class EventBehaviour(Function):
     def _set_gas(self, params: Values) -> Values:
         for behaviour, codes in params["behaviours"]:
             configurable = [code for code in codes if code in _events(SUPPLIER)]
-            for way, bits in _BITS.items():
+            for way, bits in GAS_BITS.items():
                 self.switch(way, dict.fromkeys(configurable, behaviour & bits == bits))
         return {"count": len(params["behaviours"])}
 
     def _read_gas(self, _params: Values) -> dict[str, Any]:
         rows = (
-            (code, sum(bits for way, bits in _BITS.items() if code not in self.off[way])) for code in _events(SUPPLIER)
+            (code, sum(bits for way, bits in GAS_BITS.items() if code not in self.off[way]))
+            for code in _events(SUPPLIER)
         )
         return {"behaviours": tuple(rows)}
 

@@ -223,15 +223,28 @@ class PaymentMeter(Function):
         if number in self.counters or (len(self.counters) == MOST_COUNTERS and number < min(self.counters)):
             self._tell_soon(USED_TWICE)
             raise _refused("the UTRN was used before", "duplicate")
-        if utrn.amount > self.settings.max_credit_threshold:
+        self.accept(utrn.amount, text)
+        self.counters = tuple(sorted((*self.counters, number)))[-MOST_COUNTERS:]
+        return utrn.amount
+
+    def accept(self, amount: int, utrn: str) -> None:
+        """Take a payment whose UTRN is authentic and new.
+
+        Args:
+            amount: thousandths of pence.
+            utrn: what the log of credits says of it.
+
+        Raises:
+            Refused: it is more than the settings allow; its value `result` says why.
+        """
+        self.settle()
+        if amount > self.settings.max_credit_threshold:
             self._tell_soon(TOO_HIGH)
             raise _refused("the UTRN exceeds the maximum credit threshold", "value too large")
-        if self.account.prepayment and self.account.balance + utrn.amount > self.settings.max_meter_balance:
+        if self.account.prepayment and self.account.balance + amount > self.settings.max_meter_balance:
             self._tell_soon(TOO_MUCH)
             raise _refused("the balance would exceed its maximum", "too much credit")
-        self.counters = tuple(sorted((*self.counters, number)))[-MOST_COUNTERS:]
-        self._pay(utrn.amount, text)
-        return utrn.amount
+        self._pay(amount, utrn)
 
     def _authenticated(self, utrn: Utrn, counter: int | None) -> int:
         supplier = self.device.anchors.get(RemotePartyRole.SUPPLIER)

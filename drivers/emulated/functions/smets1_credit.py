@@ -1,4 +1,4 @@
-"""Credit of a SMETS1 meter: balance, payment mode, and top-ups by the UTRN that its service provider makes for it.
+"""Top-ups of a SMETS1 meter by the UTRN that its service provider makes for it.
 
 How UTRNs of SMETS1 meters are made is known to their manufacturers alone. Those of this emulation are 20 digits: a 1,
 what they are worth in pence (five digits), a number (four digits), and ten digits that only the service provider can
@@ -12,12 +12,19 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from bench.eui import Eui64
-from drivers.emulated.commands import Refused, Values
+from bench.parties import DeviceType
+from drivers.emulated.commands import Action, Refused, Values
 from drivers.emulated.functions.base import Function
+from drivers.emulated.functions.payment import ElectricityPayment
+from drivers.emulated.functions.payment_gas import GasPayment
+from drivers.emulated.functions.payment_meter import PaymentMeter
 
 _MILLIPENCE = 1000
 _NUMBERS = 10_000
-_PRICE_MOST = 2**31 - 1
+_PAYMENTS: Mapping[DeviceType, type[PaymentMeter]] = {
+    DeviceType.ESME: ElectricityPayment,
+    DeviceType.GSME: GasPayment,
+}
 
 
 def worth_pence(utrn: str) -> int:
@@ -33,27 +40,28 @@ def make_utrn(device: Eui64, pence: int, number: int) -> str:
 
 
 class Smets1Credit(Function):
-    """What a SMETS1 meter knows of money.
+    """How a SMETS1 meter takes top-ups; what it does with money is what every meter does.
 
     Attributes:
-        balance: thousandths of pence.
-        mode: "Credit" or "Prepayment".
         used: UTRNs that it has taken.
     """
 
-    remembers: ClassVar[tuple[str, ...]] = ("balance", "mode", "used")
+    remembers: ClassVar[tuple[str, ...]] = ("used",)
 
     def __init__(self, device: Any) -> None:
         super().__init__(device)
-        self.balance = 0
-        self.mode = "Credit"
         self.used: list[str] = []
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        """What it can be told to do, by use case name."""
+        return dict.fromkeys(("CS01a", "CS01b"), self._take)
 
     def enter(self, utrn: str) -> None:
         """Take a UTRN, over the WAN or from the meter's keypad.
 
         Raises:
-            Refused: it was not made for this meter, or was taken already.
+            Refused: it was not made for this meter, was taken already, or is more than the meter may take.
         """
         if not (len(utrn) == 20 and utrn.isascii() and utrn.isdigit()):
             raise Refused("a UTRN has 20 digits")
@@ -61,28 +69,10 @@ class Smets1Credit(Function):
             raise Refused("the UTRN is not for this meter")
         if utrn in self.used:
             raise Refused("the UTRN was used already")
+        payment = self.device.function(_PAYMENTS[self.device.dut.type])
+        payment.accept(worth_pence(utrn) * _MILLIPENCE, utrn)
         self.used.append(utrn)
-        self._add(worth_pence(utrn) * _MILLIPENCE)
 
-    def adjust(self, params: Mapping[str, Any]) -> Values:
-        """Change or reset the balance (1.5).
-
-        Raises:
-            Refused: it is for the payment mode that the meter is not in.
-        """
-        ((name, change),) = ((name, each) for name, each in params.items() if isinstance(each, Mapping))
-        if (name == "prepayment_mode") is not (self.mode == "Prepayment"):
-            raise Refused(f"the meter is in {self.mode} mode")
-        if change.get("reset_meter_balance"):
-            self.balance = 0
-        else:
-            self._add(change["adjust_meter_balance"])
+    def _take(self, params: Values) -> Values:
+        self.enter(params["utrn"])
         return {}
-
-    def set_mode(self, params: Mapping[str, Any]) -> Values:
-        """Change the payment mode (1.6)."""
-        self.mode = "Credit" if params.get("credit") else "Prepayment"
-        return {}
-
-    def _add(self, change: int) -> None:
-        self.balance = max(-_PRICE_MOST, min(_PRICE_MOST, self.balance + change))
