@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import DataTable
 
 from bench.campaign.state import AttemptResult
 from bench.campaign.summary import CaseSummary, Summary
 from bench.cockpit import fold
 from bench.screens.dialogs import Question
-from tests.screens.replay import Recorded, replay
+from tests.screens.replay import Recorded, replay, until
 
 pytestmark = pytest.mark.realtime
 NIGHT = "night-20260102T220000Z"
@@ -40,14 +38,6 @@ def nights() -> dict[str, Any]:
     entries = [{"name": NIGHT, "campaign": "night", "verdict": "failed", "clock": "real", "headline": ""}]
     night = {"name": NIGHT, "page": "", "summary": summary.as_json(), "going_on": ""}
     return {"nights": {"folder": "/campaigns", "nights": entries}, "night": night}
-
-
-async def until(pilot: Pilot[Any], holds: Callable[[], object], what: str) -> None:
-    for _ in range(200):
-        if holds():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError(f"never: {what}")
 
 
 async def test_a_night_is_shown_and_its_runs_are_looked_into() -> None:
