@@ -52,15 +52,22 @@ def _with_engine(rig_path: Path, who: str, act: Callable[[EngineClient], Awaitab
 @click.command()
 @_rig
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="evidence", show_default=True)
+@click.option(
+    "--campaigns",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="campaigns",
+    show_default=True,
+    help="Folder of the nights of campaigns, for clients to see.",
+)
 @click.option("--speed", type=click.FloatRange(0.001, 1e6), help="Virtual time, so many seconds a second.")
-def serve(rig_path: Path, out: Path, speed: float | None) -> None:
+def serve(rig_path: Path, out: Path, campaigns: Path, speed: float | None) -> None:
     """Hold RIG and carry out what clients ask for, until Ctrl-C: `run`, `attach`, `abort`, the TUI ...
 
     With --speed a rig that brings its emulated world along runs in virtual time, paced for people to watch.
     """
     from bench.service.process import serve as serve_rig
 
-    serve_rig(rig_path, out, state_folder(), say, speed)
+    serve_rig(rig_path, out, state_folder(), say, speed, campaigns)
 
 
 @click.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ async def make_report(folder: str) -> Path:
         "bench.cli",
         "report",
         folder,
+        "--json",
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -40,9 +42,22 @@ def _check(folder: str) -> None:
         raise UsageError("the evidence is on the engine's computer", where=folder, next_step="Make the report there")
 
 
+def page_here(page: str) -> Path:
+    """The page of a night.
+
+    Raises:
+        UsageError: there is none, or it is on another computer.
+    """
+    if not page:
+        raise UsageError("the night has not come to its end", next_step="Its page is written then")
+    if not Path(page).is_file():
+        raise UsageError("the page is on the engine's computer", where=page, next_step="Open it there")
+    return Path(page)
+
+
 def _named_in(said: str) -> Path:
     """The report that the command says it made."""
-    found = next((path for word in said.split() if (path := Path(word)).suffix == ".html" and path.is_file()), None)
-    if found is None:
-        raise UsageError(f"the report was made, and it is not known where: {said.strip()}")
-    return found.absolute()
+    try:
+        return Path(json.loads(said)[0]["page"]).absolute()
+    except (ValueError, LookupError, TypeError):
+        raise UsageError(f"the report was made, and it is not known where: {said.strip()}") from None

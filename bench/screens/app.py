@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,7 @@ from bench.cockpit.model import Model
 from bench.errors import BenchError
 from bench.screens.base import SCREENS, View
 from bench.screens.dialogs import ChooseRig, Confirm, Help, NoEngine, Question
-from bench.screens.evidence import EvidenceScreen
-from bench.screens.hands_on import HandsOnScreen
-from bench.screens.messages import MessagesScreen
 from bench.screens.rig import RigScreen
-from bench.screens.run import RunScreen
 from bench.service.remote import Remote
 
 MOST_DRAWS_A_SECOND = 5
@@ -47,6 +44,16 @@ class Surroundings:
     may_pace: Callable[[Path], bool]
 
 
+def _later(module: str, name: str) -> Callable[[], Screen[Any]]:
+    """A screen that is loaded when it is shown for the first time: the first picture does not wait for it."""
+
+    def make() -> Screen[Any]:
+        screen: Screen[Any] = getattr(importlib.import_module(f"bench.screens.{module}"), name)()
+        return screen
+
+    return make
+
+
 class Cockpit(App[int]):
     """A view of an engine's events, and a sender of commands."""
 
@@ -55,10 +62,10 @@ class Cockpit(App[int]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (130, "-wide")]
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "rig": RigScreen,
-        "run": RunScreen,
-        "messages": MessagesScreen,
-        "hands": HandsOnScreen,
-        "evidence": EvidenceScreen,
+        "run": _later("run", "RunScreen"),
+        "messages": _later("messages", "MessagesScreen"),
+        "hands": _later("hands_on", "HandsOnScreen"),
+        "evidence": _later("evidence", "EvidenceScreen"),
     }
     DEFAULT_MODE = "rig"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -90,7 +97,7 @@ class Cockpit(App[int]):
         self._surroundings, self._rig = surroundings, rig
         self._at_once, self._pace = start or speed is not None, speed
         self._drawn: tuple[int, int] = (-1, -1)
-        self._asked: set[int] = set()
+        self._asked: set[tuple[int | None, int]] = set()
         self._offered = False
 
     def on_mount(self) -> None:
@@ -99,7 +106,8 @@ class Cockpit(App[int]):
         if self._rig is None:
             self.push_screen(ChooseRig(self._surroundings.rigs()), self._find)
         else:
-            self._find(self._rig)
+            # The first picture, with the emergency stop on it, does not wait for the rig file to be read.
+            self.call_after_refresh(self._find, self._rig)
 
     def _find(self, rig: Path | None) -> None:
         if rig is not None:
@@ -107,8 +115,6 @@ class Cockpit(App[int]):
             self.run_worker(self._follow(rig), name="engine")
 
     async def _follow(self, rig: Path) -> None:
-        # The first frame does not wait for the rig file to be read.
-        await asyncio.sleep(0)
         try:
             await self.link.run(lambda: self._surroundings.address(rig))
         except BenchError as error:
@@ -168,9 +174,11 @@ class Cockpit(App[int]):
                 return
         if isinstance(self.screen, Question) or self.link.view_only:
             return
-        new = next((each for number, each in self.model.prompts.items() if number not in self._asked), None)
+        # Each engine counts its questions from one.
+        pid = self.model.pid
+        new = next((each for number, each in self.model.prompts.items() if (pid, number) not in self._asked), None)
         if new is not None:
-            self._asked.add(new.number)
+            self._asked.add((pid, new.number))
             self._put(new.number)
 
     def _put(self, number: int) -> None:
@@ -302,18 +310,23 @@ class Cockpit(App[int]):
         yield SystemCommand("Park the rig (k)", "After a stop, an abort, or acts by hand", self.action_park)
         yield SystemCommand("Verify evidence (v)", "Of the run that is chosen", self._on_evidence("action_verify"))
         yield SystemCommand("Open a report (o)", "Of the run that is chosen", self._on_evidence("action_report"))
+        yield SystemCommand("Campaigns (c)", "Their nights, or back to the runs", self._on_evidence("action_campaigns"))
         yield SystemCommand("End the engine", "If no run is going on", self.action_stop_engine)
         yield SystemCommand("Keys (F1)", "All keys on one page", self.action_help)
         yield from super().get_system_commands(screen)
 
     def _choose_runbook(self) -> None:
         self.action_go("run")
+        from bench.screens.run import RunScreen
+
         screen = self.screen
         if isinstance(screen, RunScreen) and screen.is_mounted and not screen.choosing:
             screen.action_choose()
 
     def _on_evidence(self, action: str) -> Callable[[], None]:
         def act() -> None:
+            from bench.screens.evidence import EvidenceScreen
+
             self.action_go("evidence")
             if isinstance(self.screen, EvidenceScreen) and self.screen.is_mounted:
                 getattr(self.screen, action)()

@@ -137,7 +137,7 @@ F9  E-STOP: the safe state at once, on every screen and in every dialog
             X abort the run: the rig goes to its safe state
 3 Messages  / search, Enter opens one, its tree shows bytes, Esc closes
 4 Hands on  choose an act, fill in, do it; k gives the rig back
-5 Evidence  v verify, o open report, r reload
+5 Evidence  v verify, o open report, c nights of campaigns, r reload
 F2 to F6    the same screens, also while you type
 
 a  answer a runbook's question      k  park the rig after a stop

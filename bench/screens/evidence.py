@@ -1,8 +1,10 @@
-"""The evidence on the engine's computer: every run, how it ended, how it differs, whether it verifies."""
+"""The evidence on the engine's computer: runs and nights of campaigns, what is different, whether it verifies."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -12,25 +14,36 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
-from bench.cockpit.model import NS, Model
-from bench.cockpit.report import make_report
-from bench.cockpit.words import MARKS
-from bench.durations import format_duration
+from bench.cockpit.model import Model
+from bench.cockpit.report import make_report, page_here
 from bench.errors import BenchError
-from bench.screens.base import BAD, GOOD, STRONG, WEAK, View, mark
+from bench.screens.base import BAD, View
+from bench.screens.evidence_text import attempt_text, bundle_text, night_text
+
+_RUNS, _NIGHTS, _NIGHT = "runs", "nights", "night"
+_COLUMNS = {
+    _RUNS: (("verdict", 9), ("runbook", 20), ("began (UTC)", 16), ("clock", 7)),
+    _NIGHTS: (("verdict", 10), ("campaign", 20), ("began (UTC)", 16), ("clock", 7)),
+    _NIGHT: (("verdict", 10), ("runbook", 20), ("entry, repeat, try", 22)),
+}
+_STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
 
 
 class EvidenceScreen(View):
-    """The newest first."""
+    """The newest first: runs of this engine, or nights and what ran in one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "verify", "Verify"),
         Binding("o", "report", "Open report"),
+        Binding("c", "campaigns", "Runs/Campaigns"),
+        Binding("escape", "back", "Back", show=False),
         Binding("r", "reload", "Reload"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
+        self._listed = _RUNS
+        self._night: Mapping[str, Any] = {}
         self._bundle: Mapping[str, Any] = {}
         self._chosen = ""
         self._verified: dict[str, tuple[bool, str]] = {}
@@ -45,65 +58,146 @@ class EvidenceScreen(View):
 
     def on_mount(self) -> None:
         """Columns."""
-        table: DataTable[str] = self.query_one("#bundles", DataTable)
-        for label, width in (("verdict", 9), ("runbook", 20), ("began (UTC)", 16), ("clock", 7)):
-            table.add_column(label, width=width)
-        table.border_title = "Runs"
+        self._start_list(_RUNS)
+        self._table.border_title = "Runs"
         self.query_one("#bundle-room").border_title = "Evidence"
-        table.focus()
+        self._table.focus()
+
+    @property
+    def _table(self) -> DataTable[str]:
+        return self.query_one("#bundles", DataTable)
+
+    def _tell(self, text: Content | str) -> None:
+        self.query_one("#bundle", Static).update(text)
+
+    def _start_list(self, listed: str) -> DataTable[str]:
+        """Empty the list, and give it the columns of what is listed now."""
+        table, self._listed = self._table, listed
+        table.clear(columns=True)
+        for label, width in _COLUMNS[listed]:
+            table.add_column(label, width=width)
+        self._chosen, self._bundle = "", {}
+        return table
 
     def draw(self, model: Model, now_ns: int) -> None:
         """Ask again whenever a run has ended."""
         state = (model.pid, len(model.done), model.done[-1]["job"] if model.done else 0, model.hands_on is None)
         if model.attached and state != self._asked:
             self._asked = state
-            self.action_reload()
+            if self._listed == _RUNS:
+                self.action_reload()
+
+    def action_campaigns(self) -> None:
+        """Turn from the runs of this engine to the nights of campaigns, or back."""
+        self._list(_NIGHTS if self._listed == _RUNS else _RUNS)
+
+    def action_back(self) -> None:
+        """From the runs of a night to the nights, and from there to the runs of this engine."""
+        self._list(_NIGHTS if self._listed == _NIGHT else _RUNS)
+
+    def action_reload(self) -> None:
+        """Ask what there is."""
+        self._list(_NIGHTS if self._listed == _NIGHT else self._listed)
 
     @work(exclusive=True, group="bundles")
-    async def action_reload(self) -> None:
-        """Ask what there is."""
+    async def _list(self, listed: str) -> None:
         try:
-            found = await self.cockpit.link.call("bundles")
+            found = await self.cockpit.link.call("bundles" if listed == _RUNS else "nights")
         except BenchError as error:
             self.notify(str(error), severity="error")
             return
-        table: DataTable[str] = self.query_one("#bundles", DataTable)
-        table.clear()
-        for each in found["bundles"]:
-            stamp = each["name"].partition("Z-")[0]
-            when = f"{stamp[4:6]}-{stamp[6:8]} {stamp[9:11]}:{stamp[11:13]}:{stamp[13:15]}"
-            clock = each["clock"] or "-"
-            table.add_row(each["verdict"] or "no end", each["runbook"], when, clock, key=each["name"])
-        table.border_title = f"{len(found['bundles'])} runs in {found['folder']}"
+        before = self._night.get("name")
+        table = self._start_list(listed)
+        entries = found["bundles" if listed == _RUNS else "nights"]
+        for each in entries:
+            what = each["runbook" if listed == _RUNS else "campaign"]
+            table.add_row(
+                each["verdict"] or "no end", what, _when(each["name"]), each["clock"] or "-", key=each["name"]
+            )
+        table.border_title = f"{len(entries)} {listed} in {found['folder']}"
+        if listed == _NIGHTS and before in table.rows:
+            table.move_cursor(row=table.get_row_index(str(before)), animate=False)
+        if not entries:
+            self._tell("Choose a run." if listed == _RUNS else "There is no night of a campaign.")
 
     @on(DataTable.RowHighlighted, "#bundles")
     def _highlighted(self, event: DataTable.RowHighlighted) -> None:
-        if event.row_key is not None and event.row_key.value is not None:
+        if event.row_key is not None and event.row_key.value is not None and event.row_key in self._table.rows:
             self._chosen = event.row_key.value
             self._load(self._chosen)
 
-    @work(exclusive=True, group="bundle")
-    async def _load(self, name: str) -> None:
+    @on(DataTable.RowSelected, "#bundles")
+    def _selected(self, event: DataTable.RowSelected) -> None:
+        if self._listed == _NIGHTS and event.row_key.value is not None:
+            self._open_night(event.row_key.value)
+
+    @work(exclusive=True, group="bundles")
+    async def _open_night(self, name: str) -> None:
+        """List what ran in a night."""
         try:
-            self._bundle = await self.cockpit.link.call("bundle", bundle=name)
+            self._night = await self.cockpit.link.call("night", night=name)
         except BenchError as error:
-            self.query_one("#bundle", Static).update(Content.styled(str(error), BAD))
+            self.notify(str(error), severity="error")
             return
-        self._show()
+        summary = self._night["summary"]
+        if summary is None:
+            self.notify("its runs are listed when it has come to its end")
+            return
+        table = self._start_list(_NIGHT)
+        for number, case in enumerate(summary["cases"]):
+            which = f"{case['entry']} {case['repeat']}"
+            if not case["attempts"]:
+                table.add_row(case["outcome"], case["runbook"], f"{which}, none", key=f"{number}/")
+            for index, attempt in enumerate(case["attempts"]):
+                of = f"{which}, {attempt['attempt']}"
+                table.add_row(attempt["verdict"], case["runbook"], of, key=f"{number}/{index}")
+        table.border_title = f"{table.row_count} runs of {name} (Esc: back)"
+
+    def _run_of(self, chosen: str) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+        """The planned run of the night, and the attempt at it, of a line of the list."""
+        number, _, index = chosen.partition("/")
+        case = self._night["summary"]["cases"][int(number)]
+        return case, case["attempts"][int(index)] if index else None
+
+    def _named(self) -> dict[str, object] | None:
+        """What names the chosen run to the engine; None where there is no evidence of it."""
+        if self._listed == _RUNS and self._chosen:
+            return {"bundle": self._chosen}
+        if self._listed == _NIGHT and self._chosen:
+            _, attempt = self._run_of(self._chosen)
+            if attempt is not None and attempt["bundle"]:
+                return {"bundle": Path(attempt["bundle"]).name, "night": self._night["name"]}
+        return None
+
+    @work(exclusive=True, group="bundle")
+    async def _load(self, chosen: str) -> None:
+        self._bundle = {}
+        try:
+            if self._listed == _NIGHTS:
+                self._night = await self.cockpit.link.call("night", night=chosen)
+                self._tell(night_text(self._night))
+            elif named := self._named():
+                self._bundle = await self.cockpit.link.call("bundle", **named)
+                self._show()
+            else:
+                self._tell(attempt_text(self._night["name"], *self._run_of(chosen)))
+        except BenchError as error:
+            self._tell(Content.styled(str(error), BAD))
 
     def _show(self) -> None:
-        checked = self._verified.get(self._bundle["name"])
-        self.query_one("#bundle", Static).update(bundle_text(self._bundle, checked))
+        self._tell(bundle_text(self._bundle, self._verified.get(self._bundle["name"])))
 
     @work(exclusive=True, group="verify")
     async def action_verify(self) -> None:
         """Have the engine verify the chosen run."""
-        name = self._chosen
-        if not name:
+        named = self._named()
+        if named is None:
+            self.notify("choose a run of which there is evidence")
             return
+        name = str(named["bundle"])
         self.notify(f"verifying {name} ...")
         try:
-            report = await self.cockpit.link.call("verify", bundle=name)
+            report = await self.cockpit.link.call("verify", **named)
         except BenchError as error:
             self.notify(str(error), severity="error")
             return
@@ -115,11 +209,15 @@ class EvidenceScreen(View):
 
     @work(exclusive=True, group="report")
     async def action_report(self) -> None:
-        """Make and open the report of the chosen run."""
-        if not self._bundle:
-            return
+        """Make and open the report of the chosen run, or open the page of the chosen night."""
         try:
-            path = await make_report(self._bundle["folder"])
+            if self._listed == _NIGHTS and self._night:
+                path = page_here(self._night["page"])
+            elif self._bundle:
+                path = await make_report(self._bundle["folder"])
+            else:
+                self.notify("choose a run of which there is evidence")
+                return
         except BenchError as error:
             self.notify(str(error), severity="error", timeout=10)
             return
@@ -127,31 +225,7 @@ class EvidenceScreen(View):
         self.app.open_url(path.as_uri())
 
 
-def bundle_text(found: Mapping[str, Any], checked: tuple[bool, str] | None) -> Content:
-    """A run as its journal tells it."""
-    parts: list[Content | str | tuple[str, str]] = [(f"{found['name']}\n", STRONG)]
-    if checked is None:
-        parts.append(("not verified yet (v)\n", WEAK))
-    else:
-        parts.append((f"{checked[1]}\n", GOOD if checked[0] else BAD))
-    verdict = found["verdict"]
-    reason = f": {found['reason']}" if found["reason"] else ""
-    parts.append((f"{(verdict or 'no end').upper()}{reason}\n", mark({"passed": True}.get(verdict, False))))
-    parts.append((f"\nDifferences from {found['before'] or 'the last: there is none'}\n", STRONG))
-    parts.extend(f"  {each}\n" for each in found["differences"] or (["none"] if found["before"] else []))
-    parts.append(("\nSteps\n", STRONG))
-    for step in found["steps"]:
-        took = format_duration(step["duration_ns"] / NS)
-        style = {"passed": GOOD, "failed": BAD, "undecided": BAD}.get(step["verdict"], "")
-        parts.append((f"{MARKS.get(step['verdict'], step['verdict'])} ", style))
-        parts.append(f"{took:>11}  {step['name']}\n")
-        if step["reason"] and step["verdict"] not in ("passed", "blocked"):
-            parts.append((f"     {step['reason']}\n", style))
-        for label, latency_ns, uncertainty_ns in step["latencies"] or ():
-            spread = f" ± {format_duration(uncertainty_ns / NS)}" if uncertainty_ns else ""
-            parts.append((f"     {label} after {format_duration(latency_ns / NS)}{spread}\n", WEAK))
-    for title, key in (("Findings", "findings"), ("Problems", "problems"), ("Done by hand, answered, aborted", "acts")):
-        if found[key]:
-            parts.append((f"\n{title}\n", STRONG))
-            parts.extend(f"  {each}\n" for each in found[key])
-    return Content.assemble(*parts)
+def _when(name: str) -> str:
+    """The moment in the name of a run or a night: "11-27 22:00:00"."""
+    found = _STAMP.search(name)
+    return "{1}-{2} {3}:{4}:{5}".format(*found.groups()) if found else ""

@@ -41,7 +41,7 @@ class RigScreen(View):
         """The plot takes a while to load: first everything else is shown."""
         self.query_one("#plot-room").border_title = "Voltage"
         self.query_one("#devices-room").border_title = "Devices"
-        self.set_timer(0.05, self._load_plot)
+        self.call_after_refresh(self.set_timer, 0.05, self._load_plot)
 
     def _load_plot(self) -> None:
         from bench.screens.plot import VoltagePlot

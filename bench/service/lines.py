@@ -24,10 +24,13 @@ LONGEST_COMMAND = 64 * 1024
 LONGEST_LINE = 2 * 1024 * 1024
 """Bytes of the longest line that a client takes."""
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+"""Made once: `json.dumps` makes one for each message."""
+
 
 def encode(message: Mapping[str, Any]) -> bytes:
     """One message as a line."""
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    return _ENCODER.encode(message).encode() + b"\n"
 
 
 def decode(line: bytes) -> dict[str, Any]:

@@ -20,13 +20,20 @@ from bench.runner import RunOptions, bench_key, make_clock, make_loop_factory
 from bench.service.address import socket_path
 from bench.service.listening import listening
 from bench.service.remote_server import listening_remotely
-from bench.service.server import EngineService
+from bench.service.server import NIGHTS, EngineService
 from bench.shared import shares_held
 
 _LETTING_GO_S = 5.0
 
 
-def serve(rig_path: Path, out: Path, state: Path, say: Callable[[str], None], speed: float | None = None) -> None:
+def serve(
+    rig_path: Path,
+    out: Path,
+    state: Path,
+    say: Callable[[str], None],
+    speed: float | None = None,
+    nights: Path = NIGHTS,
+) -> None:
     """Hold a rig and serve its clients until one of them says `stop`, or SIGINT or SIGTERM comes.
 
     A signal aborts the run that is going on: the rig is in its safe state when this returns.
@@ -37,6 +44,7 @@ def serve(rig_path: Path, out: Path, state: Path, say: Callable[[str], None], sp
         state: the bench's state folder.
         say: told what is done.
         speed: virtual seconds a second, for a rig that brings its emulated world along; None for real time.
+        nights: the folder of the nights of campaigns, for clients to see.
 
     Raises:
         UsageError: a speed was given where time is real.
@@ -47,7 +55,7 @@ def serve(rig_path: Path, out: Path, state: Path, say: Callable[[str], None], sp
     rig = load_rig(rig_path)
     options = RunOptions(out, state, realtime=speed is None, speed=speed)
     with asyncio.Runner(loop_factory=make_loop_factory(rig, options)) as runner:
-        runner.run(_serve(rig, out, state, say))
+        runner.run(_serve(rig, out, state, say, nights))
 
 
 class _Ending:
@@ -75,7 +83,7 @@ class _Ending:
         self.on_signal(why)
 
 
-async def _serve(rig: Rig, out: Path, state: Path, say: Callable[[str], None]) -> None:
+async def _serve(rig: Rig, out: Path, state: Path, say: Callable[[str], None], nights: Path) -> None:
     folder, ending = state_of(rig, state), _Ending()
     loop = asyncio.get_running_loop()
     for number, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")):
@@ -86,7 +94,7 @@ async def _serve(rig: Rig, out: Path, state: Path, say: Callable[[str], None]) -
             await stack.enter_async_context(held(rig, state, "serve", on_lost=ending.on_lost, say=say, share=False))
             opened = partial(open_rig, rig, make_clock(), state=state)
             session = await stack.enter_async_context(patiently_open(opened, PATIENCE_S, say))
-            service = ending.service = EngineService(session, RigRunner(session, out, bench_key(state)), folder)
+            service = ending.service = EngineService(session, RigRunner(session, out, bench_key(state)), folder, nights)
             path = socket_path(folder)
             async with listening(service.serve, path), listening_remotely(service, rig):
                 elsewhere = f" and {rig.file.service.listen}" if rig.file.service else ""

@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,10 @@ from bench.request_params import request_params
 from bench.rig import RigSession, dut_summary
 from bench.runbook import find_runbook, load_runbook
 from bench.safety import describe as describe_action
-from bench.service import rooms
+from bench.service import nights, rooms
 from bench.service.clients import Client
 from bench.service.commands import Command
+from bench.service.jobs import plan_for_clients
 from bench.service.originals import Originals
 
 _CAPABILITIES = ("AcSource", "Switch", "Measures", "CommsHub", "Console", "HanSniffer", "DccGateway")
@@ -39,13 +39,17 @@ class Questions:
         out: the folder of its evidence.
         key: this bench's own, which it believes.
         originals: messages as they came.
+        nights_folder: of the nights of campaigns.
 
     Attributes:
         commands: what may be asked; all of it takes a while, and keeps nobody else waiting.
     """
 
-    def __init__(self, session: RigSession, out: Path, key: BenchKey, originals: Originals) -> None:
+    def __init__(
+        self, session: RigSession, out: Path, key: BenchKey, originals: Originals, nights_folder: Path
+    ) -> None:
         self._session, self._out, self._key, self._originals = session, out, key, originals
+        self._nights = nights_folder
         self.commands: dict[str, Command] = {
             "describe": self._describe,
             "runbooks": self._runbooks,
@@ -56,6 +60,8 @@ class Questions:
             "bundles": self._bundles,
             "bundle": self._bundle,
             "verify": self._verify,
+            "nights": self._list_nights,
+            "night": self._night,
         }
 
     async def _describe(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -105,7 +111,7 @@ class Questions:
 
         def make() -> list[dict[str, Any]]:
             plans = [plan(self._session.rig, load_runbook(find_runbook(name))) for name in names]
-            return [asdict(each) | {"usual_s": each.usual_s, "longest_s": each.longest_s} for each in plans]
+            return [plan_for_clients(each) for each in plans]
 
         return {"plans": await asyncio.to_thread(make)}
 
@@ -161,12 +167,26 @@ class Questions:
         }
 
     async def _bundle(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
-        folder = rooms.bundle_folder(self._out, message.get("bundle"))
-        return await asyncio.to_thread(rooms.describe_bundle, self._out, folder.name)
+        folder = self._bundle_folder(message)
+        return await asyncio.to_thread(rooms.describe_bundle, folder.parent, folder.name)
+
+    def _bundle_folder(self, message: Mapping[str, Any]) -> Path:
+        name, out = message.get("bundle"), self._out
+        if message.get("night") is not None:
+            out = nights.folder_of_run(nights.night_folder(self._nights, message["night"]), out, name)
+        return rooms.bundle_folder(out, name)
+
+    async def _list_nights(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        found = await asyncio.to_thread(nights.list_nights, self._nights)
+        return {"folder": str(self._nights.absolute()), "nights": found}
+
+    async def _night(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        night = nights.night_folder(self._nights, message.get("night"))
+        return await asyncio.to_thread(nights.describe_night, night)
 
     async def _verify(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
         """Verify in a process of its own: a long journal must not hold the engine's loop up."""
-        folder = rooms.bundle_folder(self._out, message.get("bundle"))
+        folder = self._bundle_folder(message)
         command = ("verify", str(folder), "--json", "--trust", self._key.fingerprint)
         process = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -3,51 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import alarm, stopped
-from bench.aftermath import settle
-from bench.errors import BenchError, CodecError, UsageError
+from bench.errors import BenchError, UsageError
 from bench.events import Event
 from bench.evidence.redact import Redactor
 from bench.one_run import Finished, RigRunner
-from bench.planner import Plan, plan
+from bench.planner import plan
 from bench.rig import RigSession
-from bench.runbook import Runbook, find_runbook, load_runbook
+from bench.runbook import find_runbook, load_runbook
 from bench.safety import reach
 from bench.service.clients import Client, Clients
 from bench.service.commands import Command, who_of
 from bench.service.hands_on import HandsOn, read_act
-from bench.service.lines import VERSION, decode
-from bench.service.listening import read_command
+from bench.service.jobs import Job, plan_for_clients
 from bench.service.live import Live
 from bench.service.originals import Originals
 from bench.service.prompts import ClientOperator
 from bench.service.questions import Questions
-from bench.shared import shares_held
+from bench.service.settling import Settling
+from bench.service.shared_runs import SharedRuns
+from bench.service.talk import Talk
 from bench.sightings import Sighting
 from bench.tasks import stop
-from bench.terminal import Silent
 from bench.virtual_time import VirtualLoop
 
 _LAST_RUNS = 50
-_LOOKING = frozenset({"subscribe", "status", "view"})
-"""Commands that a client which may only look may give, beside questions."""
-_LONG = frozenset({"estop", "park", "abort"})
-"""Commands that take their time: nothing that the same client says next may have to wait for them."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    number: int
-    runbook: Runbook
-    plan: Plan
+NIGHTS = Path("campaigns")
+"""Where `hilbench campaign` puts nights unless told otherwise."""
 
 
 class EngineService:
@@ -60,14 +48,15 @@ class EngineService:
         session: the connected rig.
         runs: runs on it.
         folder: the rig's state folder.
+        nights: the folder of the nights of campaigns, for clients to see.
     """
 
-    def __init__(self, session: RigSession, runs: RigRunner, folder: Path) -> None:
+    def __init__(self, session: RigSession, runs: RigRunner, folder: Path, nights: Path = NIGHTS) -> None:
         self._session, self._runs, self._folder = session, runs, folder
         self._clients = Clients()
         self._operator = ClientOperator(self._clients.tell)
-        self._waiting: deque[_Job] = deque()
-        self._job: _Job | None = None
+        self._waiting: deque[Job] = deque()
+        self._job: Job | None = None
         self._jobs = 0
         self._step = ""
         self._done: deque[dict[str, Any]] = deque(maxlen=_LAST_RUNS)
@@ -75,16 +64,14 @@ class EngineService:
         self._work = asyncio.Event()
         self._ended = asyncio.Event()
         self._safe: asyncio.Task[tuple[str, ...]] | None = None
-        self._settling: asyncio.Task[list[str]] | None = None
-        self._late: list[str] = []
+        self._settling = Settling(session, folder)
         self._parking: asyncio.Task[tuple[str, ...]] | None = None
-        self._long: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._given_up = ""
+        self._shared = SharedRuns(session, runs, folder, self._operator, self._waits)
         self._hands = HandsOn(session, runs, self._operator, self._clients.tell)
         self._live = Live(session, self._clients.anybody_live, lambda: self._job is not None, self._clients.tell_live)
         originals = Originals(lambda: self._clients.events, Redactor.of(session.parties))
-        self._questions = Questions(session, runs.out, runs.key, originals)
+        self._questions = Questions(session, runs.out, runs.key, originals, nights)
         self._commands: dict[str, Command] = {
             "subscribe": self._subscribe,
             "status": self._status,
@@ -101,6 +88,7 @@ class EngineService:
             "stop": self._stop,
             **self._questions.commands,
         }
+        self._talk = Talk(self._clients, self._commands, self._questions.commands, self._describe)
         session.stream.subscribe(self._clients.receive)
         session.stream.subscribe(originals.receive)
         session.stream.subscribe(self._notice)
@@ -120,33 +108,15 @@ class EngineService:
                     self._work.clear()
                     await self._work.wait()
                     continue
-                await self._settled()
+                if trouble := await self._settling.wait(self._work, lambda: bool(self._waiting) and not self._stopping):
+                    self._drop_waiting(trouble)
                 await self._back_from_hands("a run begins")
                 if self._waiting:
                     await self._one(self._waiting.popleft())
             await self._back_from_hands("the engine ends")
         finally:
             stop(live)
-            last: list[asyncio.Task[Any]] = [live, *self._long]
-            if self._settling is not None:
-                stop(self._settling)
-                last.append(self._settling)
-            await asyncio.wait(last)
-
-    async def _settled(self) -> None:
-        """Wait for what the last abort makes devices say; it is booked before the next run begins."""
-        settling = self._settling
-        if settling is None:
-            return
-        while not settling.done() and not self._stopping and self._waiting:
-            self._work.clear()
-            work = asyncio.ensure_future(self._work.wait())
-            await asyncio.wait([settling, work], return_when=asyncio.FIRST_COMPLETED)
-            stop(work)
-        if settling.done():
-            self._settling = None
-            if not settling.cancelled() and (error := settling.exception()) is not None:
-                self._drop_waiting(f"what the last run caused could not be booked: {error}")
+            await asyncio.wait([live, *self._talk.lasting, *self._settling.end()])
 
     async def _back_from_hands(self, why: str) -> None:
         """Have the rig given back by whoever uses it by hand; if it is not parked then, nothing can run on it."""
@@ -160,20 +130,20 @@ class EngineService:
     def end(self, why: str) -> None:
         """Abort the run that is going on, forget those that wait, and let `work` return."""
         self._stopping = True
-        self._given_up = why
+        self._shared.given_up = why
         if self._runs.engine is not None:
             self._runs.engine.abort(why)
         self._hands.abort(why)
         self._drop_waiting(why)
         self._work.set()
 
-    async def _one(self, job: _Job) -> None:
+    async def _one(self, job: Job) -> None:
         self._job, self._state = job, "running"
-        self._tell_job(job, "start")
+        self._clients.tell(job.told("start"))
         finished: Finished | None = None
         error = ""
         try:
-            finished = await self._run_with_shares(job)
+            finished = await self._shared.run(job.runbook, job.plan)
         except BenchError as problem:
             error = str(problem)
         finally:
@@ -187,57 +157,11 @@ class EngineService:
         if not parked:
             self._drop_waiting("the run before it left the rig unparked")
 
-    async def _run_with_shares(self, job: _Job) -> Finished:
-        """Run, after waiting in the queues of what the rig shares with others."""
-        rig = self._session.rig
-        if rig.emulated:
-            return await self._runs.run(job.runbook, job.plan, self._operator, Silent())
-        self._given_up = ""
-        async with shares_held(
-            rig,
-            self._folder,
-            f"run {job.runbook.name}",
-            on_lost=self._lose,
-            say=self._waits,
-            given_up=lambda: bool(self._given_up),
-        ) as shares:
-            self._step = ""
-            if self._given_up:
-                raise BenchError(f"it did not begin: {self._given_up}")
-            if shares.unparked:
-                await self._park_first()
-            shares.begun()
-            finished = await self._runs.run(job.runbook, job.plan, self._operator, Silent())
-            if finished.result.parked:
-                shares.parked()
-            return finished
-
     def _waits(self, text: str) -> None:
         self._step = text
 
-    def _lose(self, why: str) -> None:
-        if self._runs.engine is not None:
-            self._runs.engine.abort(why)
-
-    async def _park_first(self) -> None:
-        """Another rig did not leave parked what they share; what its end makes this rig's devices say is waited for."""
-        unparked = await reach(self._session, "park", self._session.rig.file.park)
-        if unparked:
-            raise BenchError(f"the park state was not confirmed: {'; '.join(unparked)}", next_step="Look at the bench")
-        await self._session.clock.sleep(self._session.rig.file.drain)
-
-    def _finish(self, job: _Job, finished: Finished | None, error: str) -> None:
-        done: dict[str, Any] = {"job": job.number, "runbook": job.runbook.name, "error": error}
-        if finished is not None:
-            result = finished.result
-            done |= {
-                "verdict": result.verdict.value,
-                "reason": result.reason,
-                "safe": result.safe,
-                "duration_s": round(finished.duration_s, 3),
-                "bundle": str(finished.bundle.absolute()),
-                "body_hash": finished.body_hash,
-            }
+    def _finish(self, job: Job, finished: Finished | None, error: str) -> None:
+        done = job.ended(finished, error)
         self._done.append(done)
         self._clients.tell({"type": "job", "state": "end", **done})
 
@@ -246,14 +170,9 @@ class EngineService:
         for job in waiting:
             self._finish(job, None, why)
 
-    def _tell_job(self, job: _Job, state: str) -> None:
-        more = {"plan": _plan_for_clients(job.plan)} if state == "start" else {}
-        self._clients.tell({"type": "job", "state": state, "job": job.number, "runbook": job.runbook.name, **more})
-
     def _see(self, sighting: Sighting) -> None:
-        """Keep what is said while no run is there that would: it is the last one's."""
-        if self._job is None and self._state in ("safe", "unsafe") and sighting.is_alert:
-            self._late.append(sighting.label(self._session.parties))
+        if self._job is None and self._state in ("safe", "unsafe"):
+            self._settling.see(sighting)
 
     def _notice(self, event: Event) -> None:
         if event.kind == "step":
@@ -263,57 +182,7 @@ class EngineService:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Talk to one client until it goes: a callback for `asyncio.start_unix_server`."""
-        client = self._clients.add(writer)
-        asked: set[asyncio.Task[None]] = set()
-        try:
-            client.send({"type": "hello", "version": VERSION, **self._describe()})
-            while line := await read_command(reader):
-                await self._obey(client, line, asked)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        except CodecError as error:
-            client.send({"type": "reply", "id": None, "ok": False, "error": str(error)})
-        finally:
-            for task in asked:
-                stop(task)
-            self._clients.remove(client)
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
-
-    async def _obey(self, client: Client, line: bytes, asked: set[asyncio.Task[None]]) -> None:
-        try:
-            message = decode(line)
-        except CodecError as error:
-            client.send({"type": "reply", "id": None, "ok": False, "error": str(error)})
-            return
-        name = str(message.get("do"))
-        if name in self._questions.commands:
-            # An emergency stop must not wait for the answer to a question.
-            task = asyncio.create_task(self._reply(client, name, message), name=f"question {name}")
-            asked.add(task)
-            task.add_done_callback(asked.discard)
-        elif name in _LONG:
-            # It is done to its end even if the client leaves.
-            task = asyncio.create_task(self._reply(client, name, message), name=name)
-            self._long.add(task)
-            task.add_done_callback(self._long.discard)
-        else:
-            await self._reply(client, name, message)
-
-    async def _reply(self, client: Client, name: str, message: Mapping[str, Any]) -> None:
-        number = message.get("id")
-        try:
-            command = self._commands.get(name)
-            if command is None:
-                raise UsageError(f"there is no command {message.get('do')!r}", next_step=", ".join(self._commands))
-            if client.view_only and name not in _LOOKING and name not in self._questions.commands:
-                raise UsageError(f"{name}: this connection may only look")
-            result = await command(client, message)
-        except BenchError as error:
-            client.send({"type": "reply", "id": number, "ok": False, "error": str(error)})
-        else:
-            client.send({"type": "reply", "id": number, "ok": True, "result": dict(result)})
+        await self._talk.serve(reader, writer)
 
     def _describe(self) -> dict[str, Any]:
         rig, job = self._session.rig, self._job
@@ -335,7 +204,7 @@ class EngineService:
             else {
                 "job": job.number,
                 "runbook": job.runbook.name,
-                "plan": _plan_for_clients(job.plan),
+                "plan": plan_for_clients(job.plan),
                 "step": self._step,
                 "paused": engine is not None and engine.pause.asked,
                 "folder": str(self._runs.folder.absolute()) if self._runs.folder else "",
@@ -378,8 +247,8 @@ class EngineService:
         jobs = []
         for runbook, its_plan in zip(runbooks, plans, strict=True):
             self._jobs += 1
-            jobs.append(_Job(self._jobs, runbook, its_plan))
-            self._tell_job(jobs[-1], "wait")
+            jobs.append(Job(self._jobs, runbook, its_plan))
+            self._clients.tell(jobs[-1].told("wait"))
         self._waiting.extend(jobs)
         self._work.set()
         return {"jobs": [job.number for job in jobs]}
@@ -414,7 +283,7 @@ class EngineService:
             return {}
         if self._job is not None and self._runs.engine is None:
             # It waits for what another rig uses.
-            self._given_up = f"aborted by {self._operated(message, 'abort')}"
+            self._shared.given_up = f"aborted by {self._operated(message, 'abort')}"
         else:
             engine = self._engine()
             self._hands.stop_act()
@@ -430,7 +299,7 @@ class EngineService:
     async def _estop(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
         """The safe state at once, whatever is going on; the reply says whether it was confirmed."""
         engine = self._runs.engine
-        self._given_up = f"emergency stop by {who_of(message)}"
+        self._shared.given_up = f"emergency stop by {who_of(message)}"
         if engine is not None:
             # The engine opens the relay before it does anything else; nothing of ours comes before it either.
             engine.abort(f"emergency stop by {who_of(message)}")
@@ -486,8 +355,7 @@ class EngineService:
             raise BenchError(f"the park state was not confirmed: {'; '.join(unparked)}", next_step="Look at the bench")
         if self._state in ("safe", "unsafe"):
             run = next((done.get("bundle", "") for done in reversed(self._done) if not done["error"]), "")
-            earlier, self._late = self._late, []
-            self._settling = asyncio.create_task(settle(self._session, self._folder, run, earlier), name="aftermath")
+            self._settling.begin(run)
         self._state = "parked"
         stopped.clear(self._folder)
         return {"state": self._state}
@@ -516,7 +384,3 @@ class EngineService:
         who = who_of(message)
         self._session.stream.emit("engine", "operator", {"who": who, "did": what})
         return who
-
-
-def _plan_for_clients(plan: Plan) -> dict[str, Any]:
-    return asdict(plan) | {"usual_s": plan.usual_s, "longest_s": plan.longest_s}

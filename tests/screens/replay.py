@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from textual.pilot import Pilot
+
 from bench.cockpit.link import Link
 from bench.cockpit.model import Model
 from bench.errors import UsageError
@@ -52,3 +54,12 @@ def replay(last: Callable[[dict[str, Any]], bool] | None = None) -> Cockpit:
     cockpit = Cockpit(surroundings, Path("rig.yaml"), link=Recorded(last))
     cockpit.animation_level = "none"
     return cockpit
+
+
+async def until(pilot: Pilot[Any], holds: Callable[[], object], what: str) -> None:
+    """Wait until something is so; what, for the failure."""
+    for _ in range(400):
+        if holds():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError(f"never: {what}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from bench.screens.run import RunScreen
 from bench.service.address import socket_path
 from bench.service.client import connected
 from tests.processes import ROOT, serving
+from tests.screens.replay import until
 
 pytestmark = pytest.mark.realtime
 RIG = ROOT / "rigs" / "emulated.yaml"
@@ -91,15 +92,6 @@ def shown(app: Cockpit, name: str) -> str:
     """What a part of the screen says."""
     found = app.screen.query(name)
     return str(found.first().render()) if found else ""
-
-
-async def until(pilot: Pilot[Any], holds: Callable[[], object], what: str) -> None:
-    """Wait until something is so; what, for the failure."""
-    for _ in range(400):
-        if holds():
-            return
-        await pilot.pause(0.05)
-    raise AssertionError(f"never: {what}")
 
 
 async def attached(pilot: Pilot[Any], app: Cockpit) -> None:
@@ -224,7 +216,7 @@ async def test_whoever_may_only_look_can_stop_nothing(bench: Bench) -> None:
         await pilot.press("f9")
         await until(pilot, lambda: any("may only look" in each.message for each in app._notifications), "a refusal")
         assert (await app.link.call("status"))["state"] == "parked"
-        assert "view only" in shown(app, "#state")
+        await until(pilot, lambda: "view only" in shown(app, "#state"), "it in the bar")
 
 
 async def test_a_lost_engine_is_shown_at_once_and_attached_to_when_it_is_back(bench: Bench) -> None:
