@@ -24,6 +24,7 @@ class Settling:
         self._session, self._folder = session, folder
         self._late: list[str] = []
         self._task: asyncio.Task[list[str]] | None = None
+        self._earlier: list[asyncio.Task[list[str]]] = []
 
     def see(self, sighting: Sighting) -> None:
         """Keep an alert that came while no run was there that would."""
@@ -37,6 +38,8 @@ class Settling:
             run: the bundle of the run; "" if there was none.
         """
         earlier, self._late = self._late, []
+        # The rig may be stopped and parked again before the last one is over.
+        self._earlier = [task for task in (*self._earlier, self._task) if task is not None and not task.done()]
         self._task = asyncio.create_task(settle(self._session, self._folder, run, earlier), name="aftermath")
 
     async def wait(self, woken: asyncio.Event, wanted: Callable[[], bool]) -> str:
@@ -65,7 +68,7 @@ class Settling:
 
     def end(self) -> list[asyncio.Task[list[str]]]:
         """Stop it; whoever calls awaits what is returned."""
-        if self._task is None:
-            return []
-        stop(self._task)
-        return [self._task]
+        tasks = [task for task in (*self._earlier, self._task) if task is not None]
+        for task in tasks:
+            stop(task)
+        return tasks
