@@ -251,6 +251,17 @@ def _twice(lasting: _Lasting, windows: Windows) -> Verdict | None:
     return _if_used(lambda each: each.delivered, FAILED)(lasting, windows)
 
 
+def _refused(lasting: _Lasting, windows: Windows) -> Verdict | None:
+    """A precondition that cannot be read leaves the run undecided; a step whose request is refused has failed.
+
+    At the end the DCC only has to be there: a refusal says that it is.
+    """
+    first, asked = windows.dcc[:1], windows.dcc[1:-1]
+    if lasting.is_near((*first, *asked)):
+        return None
+    return UNDECIDED if lasting.covers(first) else FAILED if lasting.covers(asked) else PASSED
+
+
 def _moves_steps(lasting: _Lasting, windows: Windows) -> Verdict | None:
     """What comes a little later is still in time; where steps wait for it, they are later too."""
     return PASSED if windows.tight is None or not lasting.overlap(-GUARD_S, windows.ends + GUARD_S) else None
@@ -268,8 +279,7 @@ _JUDGES: dict[str, _Judge] = (
         "mains-sag": _wrong_reading,
         "mains-brown-out": _no_supply,
         "dcc-silent": _silent_dcc,
-        # At the end it only has to be there: a refusal says that it is.
-        "dcc-rejects": _if_used(lambda windows: windows.dcc[:-1]),
+        "dcc-rejects": _refused,
         "dcc-duplicate": _twice,
         "dcc-late": _moves_steps,
         "dcc-out-of-order": _moves_steps,
