@@ -12,8 +12,9 @@ RUNBOOKS := ic01 ic02 supply-outage-short supply-outage-long over-voltage arm-su
 run: venv
 	$(BIN)/hilbench run $(RUNBOOKS) --rig rigs/emulated.yaml --out evidence
 
+# Three at a time on two cores: some wait for processes of their own.
 test: venv
-	$(BIN)/python -m pytest -n 2 -m "not soak"
+	$(BIN)/python -m pytest -n 3 -m "not soak"
 
 venv: $(STAMP)
 

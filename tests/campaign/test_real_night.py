@@ -93,6 +93,7 @@ def _check_page(path: Path) -> None:
     assert not [word for word in ("<script", "src=", "http://", "https://", "@import", "url(") if word in text]
 
 
+@pytest.mark.soak
 def test_the_second_night_says_what_is_different(tmp_path: Path) -> None:
     entries = (
         entry("fails", "supply-outage-short"),
@@ -149,6 +150,7 @@ def test_a_campaign_that_is_killed_goes_on(tmp_path: Path) -> None:
     assert "the record of the night was changed" in output
 
 
+@pytest.mark.soak
 def test_another_campaign_file_is_not_resumed_with(tmp_path: Path) -> None:
     path = write(tmp_path, entry("e"))
     assert invoke(str(path), "--resume") == (2, invoke(str(path), "--resume")[1])
@@ -163,6 +165,7 @@ def test_another_campaign_file_is_not_resumed_with(tmp_path: Path) -> None:
     assert load_summary(the_night()).outcomes == {"passed": 1}
 
 
+@pytest.mark.soak
 def test_a_disk_that_takes_no_more_of_the_record_ends_the_night_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.soak
 async def test_two_rigs_with_the_same_users_behind_one_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planned(tmp_path, entry("e"), rigs=("a", "b"))
     port = free_port()

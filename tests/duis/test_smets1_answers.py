@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import time, timedelta
 from typing import Any
 
+import pytest
 from lxml import etree
 
 from bench.duis.request_id import RequestId
@@ -88,6 +89,7 @@ async def _set_calendar(small: Small, calendar: Mapping[str, Any]) -> None:
     assert (await ask(small, "IS", "6.8", S1_ESME, params)).success
 
 
+@pytest.mark.soak
 async def test_every_answer_and_alert_is_valid(duis_schema: etree.XMLSchema) -> None:
     answered = 0
     with smets1_world(world={"gsme_wake": "60 s"}) as small:

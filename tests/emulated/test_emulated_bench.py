@@ -155,6 +155,7 @@ async def test_two_benches_live_in_one_loop_and_do_not_meet() -> None:
         assert first.public_key() != second.public_key()
 
 
+@pytest.mark.soak
 async def test_a_hundred_benches_fit_in_one_process() -> None:
     wires = {"dcc": WIRES["dcc"]}
     benches = [make(seed=number, wires=wires) for number in range(100)]

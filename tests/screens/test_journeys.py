@@ -134,6 +134,7 @@ async def test_ic02_is_started_and_watched_until_it_passes(bench: Bench) -> None
     assert Path(run.bundle).is_dir()
 
 
+@pytest.mark.soak
 async def test_a_run_is_aborted_in_an_outage_and_the_rig_parked_again(bench: Bench) -> None:
     runbook = bench.folder / "dark.yaml"
     runbook.write_text(OUTAGE)
@@ -156,6 +157,7 @@ async def test_a_run_is_aborted_in_an_outage_and_the_rig_parked_again(bench: Ben
         await until(pilot, lambda: app.model.state == "parked" and app.model.supply.closed, "a parked rig")
 
 
+@pytest.mark.soak
 async def test_a_question_is_answered_with_a_name(bench: Bench) -> None:
     runbook = bench.folder / "ask.yaml"
     runbook.write_text(PROMPT)
@@ -178,6 +180,7 @@ async def test_a_question_is_answered_with_a_name(bench: Bench) -> None:
     assert '"did":"answer yes","who":"Grace"' in journal
 
 
+@pytest.mark.soak
 async def test_a_swell_beyond_the_limit_is_refused_and_one_within_it_is_done(bench: Bench) -> None:
     app = cockpit(bench)
     async with used(app, 80, 24) as pilot:

@@ -49,7 +49,9 @@ async def settle(pilot: Pilot[Any]) -> None:
     await pilot.pause()
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 50)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(
+    "size", [pytest.param((80, 24), id="80x24"), pytest.param((160, 50), id="160x50", marks=pytest.mark.soak)]
+)
 async def test_screens(picture: Callable[[str, Cockpit], bool], size: tuple[int, int]) -> None:
     cockpit = replay(is_event("expectation", label="0x8002 from esme"))
     wrong = []

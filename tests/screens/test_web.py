@@ -163,6 +163,7 @@ async def chromium(folder: Path, url: str) -> AsyncIterator[Browser]:
         await process.wait()
 
 
+@pytest.mark.soak
 async def test_the_cockpit_is_used_in_a_browser(tmp_path: Path) -> None:
     if shutil.which("chromium") is None:
         pytest.skip("Chromium is not installed")

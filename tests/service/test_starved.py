@@ -25,6 +25,7 @@ steps:
 """
 
 
+@pytest.mark.soak
 async def test_an_engine_that_gets_no_processor(tmp_path: Path) -> None:
     runbook = tmp_path / "starved.yaml"
     runbook.write_text(RUNBOOK)
