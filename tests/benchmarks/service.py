@@ -17,7 +17,8 @@ from bench.clock import RealClock
 from bench.events import EventStream
 from bench.guard import last_report
 from bench.service.client import EngineClient, connected
-from bench.service.server import EngineService, listening
+from bench.service.listening import listening
+from bench.service.server import EngineService
 from tests.benchmarks.result import Result
 from tests.processes import emulating, serving
 from tests.service import kills
