@@ -38,6 +38,11 @@ def test_the_command_line_loads_nothing_heavy_before_it_is_needed() -> None:
     assert packages(modules) & {*HEAVY, "drivers"} == set()
 
 
+def test_the_benchmarks_can_be_loaded() -> None:
+    """No other test runs them, so that a name that moved would go unseen."""
+    assert "tests.benchmarks.service" in loaded_after("import tests.benchmarks.__main__")
+
+
 def test_the_headless_path_loads_no_driver_no_emulator_and_no_screen_of_its_own() -> None:
     modules = loaded_after("import bench.runner, bench.rig_check, bench.terminal, bench.emulate")
     assert "bench.engine" in modules
