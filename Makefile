@@ -44,6 +44,7 @@ soak: venv
 
 picture: venv
 	$(BIN)/python docs/picture.py
+	$(BIN)/python docs/wiring.py
 
 lock:
 	uv pip compile requirements.in --generate-hashes --no-annotate --no-header --python-version 3.11 \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.cli.common import say, state_folder
@@ -30,8 +31,9 @@ def run(
         the exit code.
 
     Raises:
-        UsageError: the rig file is wrong, or the engine cannot be talked to.
+        UsageError: there is no terminal, the rig file is wrong, or the engine cannot be talked to.
     """
+    _check_terminal(os.environ)
     engines: list[subprocess.Popen[bytes]] = []
     surroundings = Surroundings(
         address=lambda path: engine_address(path, state_folder(), os.environ),
@@ -49,15 +51,42 @@ def run(
     return code or 0
 
 
+def _check_terminal(environment: Mapping[str, str]) -> None:
+    """Refuse where nothing would be seen, or no key would come: the screen is drawn on standard error.
+
+    Raises:
+        UsageError: saying which of the three streams is no terminal, or what the terminal cannot do.
+    """
+    if environment.get("TEXTUAL_DRIVER"):
+        # textual-serve's: a browser is the terminal, at the other end of two pipes.
+        return
+    streams = (("input", sys.__stdin__), ("output", sys.__stdout__), ("error", sys.__stderr__))
+    if gone := [name for name, stream in streams if stream is None or stream.closed or not stream.isatty()]:
+        raise UsageError(
+            f"the cockpit needs a terminal, and standard {' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} none",
+            next_step="Without one: hilbench status RIG, hilbench attach RIG, or hilbench web RIG for a browser",
+        )
+    if environment.get("TERM", "dumb") in ("dumb", "unknown", ""):
+        raise UsageError(
+            f"the terminal can only write line after line (TERM is {environment.get('TERM', 'not set')})",
+            next_step="Set TERM to what it is, such as xterm-256color, or use hilbench attach RIG",
+        )
+
+
 def _rigs(folder: Path = Path("rigs")) -> list[tuple[Path, str]]:
+    from bench.rig_file import load_rig
+
     found = []
     for path in sorted(folder.glob("*.yaml")):
         try:
+            rig = load_rig(path)
             address = engine_address(path, state_folder(), os.environ)
-            served = isinstance(address, Path) and address.exists()
-            found.append((path, "an engine serves it" if served else ""))
         except UsageError as error:
-            found.append((path, str(error)))
+            found.append((path, f"cannot be used: {error}"))
+            continue
+        served = isinstance(address, Path) and address.exists()
+        parts = (rig.file.title, "no hardware needed" if rig.emulated else "", "an engine serves it" if served else "")
+        found.append((path, "; ".join(part for part in parts if part)))
     if not found:
         raise UsageError(f"there is no rig file in {folder.absolute()}", next_step="Name one: hilbench tui RIG")
     return found

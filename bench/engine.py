@@ -17,6 +17,7 @@ from bench.clock import ClockKind
 from bench.errors import BenchError, ClockError, LimitExceeded, UnsafeError, UsageError
 from bench.expectations import StepWatch, first_problem
 from bench.monitors import Monitors
+from bench.operators import Operator
 from bench.pause import Pause
 from bench.quantities import format_duration
 from bench.request_params import NothingSaved
@@ -28,7 +29,7 @@ from bench.safety import reach
 from bench.sightings import Sighting
 from bench.steps import Step
 from bench.tasks import STOP_AGAIN_S, stop
-from bench.verbs import Operator, Stage, StepFailed, perform, read_inventory
+from bench.verbs import Stage, StepFailed, perform, read_inventory
 from bench.verdict import Verdict, gravest
 from bench.witnesses import DccWitness, watch_witnesses
 
@@ -61,7 +62,7 @@ class Engine:
         self._session = session
         self._runbook = runbook
         self._earlier = resumption or Resumption()
-        self._stage = Stage(session, operator, dict(self._earlier.saved))
+        self._stage = Stage(session, operator, dict(self._earlier.saved), runbook.pictures)
         self._barrier = barrier
         self.pause = Pause(session.stream)
         self._watches: list[StepWatch] = []
@@ -366,12 +367,11 @@ class Engine:
         if placed.step.repeatable:
             return True
         try:
-            answer = await ask_about(self._stage.operator, placed)
+            answer = await ask_about(self._stage.operator, self._session.stream, placed)
         except UsageError as error:
             # Nobody is there: what cannot be decided without a person stays undecided.
             self._finding(str(error))
             return False
-        self._session.stream.emit("engine", "operator", {"who": "the operator", "did": f"{answer} {placed.name}"})
         return answer == REPEAT
 
     async def _unmet(self, step: Step, watch: StepWatch) -> str:

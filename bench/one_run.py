@@ -18,12 +18,13 @@ from bench.evidence.bundle import BundleWriter
 from bench.evidence.keys import BenchKey
 from bench.evidence.manifest import INTERRUPTED
 from bench.evidence.redact import Redactor
+from bench.operators import Operator
+from bench.pictures import FOLDER
 from bench.planner import Plan
 from bench.results import RunResult
 from bench.resume_bundle import Interrupted
 from bench.rig import RigSession, dut_summary
 from bench.runbook import Runbook
-from bench.verbs import Operator
 from bench.verdict import exit_code
 
 
@@ -142,8 +143,10 @@ class RigRunner:
             {f"{INTERRUPTED}/{name}": journal for name, journal in interrupted.journals.items()} if interrupted else {}
         )
         for document in runbook.documents:
-            folder = "runbook" if document is runbook.documents[0] else "runbook/procedures"
+            folder = FOLDER if document is runbook.documents[0] else f"{FOLDER}/procedures"
             files[f"{folder}/{document.path.name}"] = document.text.encode()
+        for picture in runbook.pictures.values():
+            files[f"{FOLDER}/{picture.name}"] = picture.data
         return self.begin_bundle(runbook.name, files)
 
     def begin_bundle(self, name: str, files: Mapping[str, bytes] | None = None) -> BundleWriter:

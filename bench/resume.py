@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.events import EventStream
 from bench.expectations import StepWatch
+from bench.operators import Operator, put_question
 from bench.results import StepResult
 from bench.rig import RigSession
 from bench.runbook import Placed
-from bench.verbs import Operator
 from bench.verdict import Verdict
 
 REPEAT, LEAVE = "repeat", "leave"
@@ -83,13 +84,15 @@ async def until_back(session: RigSession, watch: StepWatch) -> bool:
     return False
 
 
-async def ask_about(operator: Operator, placed: Placed) -> str:
+async def ask_about(operator: Operator, stream: EventStream, placed: Placed) -> str:
     """Ask whether to repeat the step that was interrupted: `REPEAT` or `LEAVE`.
 
     Raises:
         UsageError: nobody is there to answer.
     """
-    return await operator.ask(
+    return await put_question(
+        operator,
+        stream,
         f"'{placed.name}' was interrupted and the runbook does not say that it may be repeated. Do it again?",
         (REPEAT, LEAVE),
     )

@@ -9,8 +9,8 @@ may come beside it, and what must not come. Fragments that several runbooks shar
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from pydantic import Field
 
 from bench import strict_yaml
 from bench.errors import UsageError
+from bench.pictures import Picture, read_picture
 from bench.rig_file import NameField, Part
 from bench.steps import Inventory, Step
 
@@ -79,6 +80,7 @@ class Runbook:
 
     Attributes:
         documents: the files it is made of, for evidence.
+        pictures: those of its questions, by name, as they were when it was read.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Runbook:
     steps: tuple[Placed, ...]
     teardown: tuple[Placed, ...]
     documents: tuple[strict_yaml.Document, ...]
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
 
     def all_steps(self) -> Iterator[Placed]:
         """Every step, in the order in which they stand, preconditions first."""
@@ -115,6 +118,8 @@ class _Reader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._procedures: dict[str, tuple[strict_yaml.Document, ProcedureFile]] = {}
+        self.pictures: dict[str, Picture] = {}
+        self.complaints: list[str] = []
 
     @property
     def procedure_documents(self) -> list[strict_yaml.Document]:
@@ -129,6 +134,7 @@ class _Reader:
     ) -> Iterator[Placed]:
         for index, step in enumerate(steps):
             where = document.where((*at, index))
+            self._look_at(document, (*at, index), step)
             if step.procedure is None:
                 yield Placed(step, where, ".".join(str(part) for part in (*inside, *at, index)))
                 continue
@@ -136,6 +142,20 @@ class _Reader:
                 raise UsageError(f"procedure {step.procedure!r} calls itself", where=where)
             inner, procedure = self._load(step.procedure, where)
             yield from self.place(inner, ("steps",), procedure.steps, (*inside, step.procedure))
+
+    def _look_at(self, document: strict_yaml.Document, at: strict_yaml.Location, step: Step) -> None:
+        """Read the pictures of a step's questions, those of its parts too."""
+        for index, part in enumerate(step.parallel or ()):
+            self._look_at(document, (*at, "parallel", index), part)
+        name = step.prompt.picture if step.prompt is not None else None
+        if name is None or name in self.pictures:
+            return
+        try:
+            if other := next((each for each in self.pictures if each.casefold() == name.casefold()), ""):
+                raise UsageError(f"the picture {name!r} differs from {other!r} only in case", next_step="Rename one")
+            self.pictures[name] = read_picture(self._folder, name)
+        except UsageError as error:
+            self.complaints.append(f"{document.where((*at, 'prompt', 'picture'))}: {error}")
 
     def _load(self, name: str, where: str) -> tuple[strict_yaml.Document, ProcedureFile]:
         if name not in self._procedures:
@@ -195,5 +215,7 @@ def build_runbook(document: strict_yaml.Document) -> Runbook:
     setup, steps, teardown = (
         tuple(reader.place(document, (group,), getattr(file, group))) for group in ("setup", "steps", "teardown")
     )
+    if reader.complaints:
+        raise UsageError("\n".join(dict.fromkeys(reader.complaints)))
     documents = (document, *reader.procedure_documents)
-    return Runbook(file.runbook, file.title, preconditions, setup, steps, teardown, documents)
+    return Runbook(file.runbook, file.title, preconditions, setup, steps, teardown, documents, reader.pictures)

@@ -170,9 +170,14 @@ class Deliver(Part):
 
 
 class Prompt(Part):
-    """A question to the operator; any of `choices` is an answer, those in `passes` let the step pass."""
+    """A question to the operator; any of `choices` is an answer, those in `passes` let the step pass.
+
+    Attributes:
+        picture: what is shown with it: a PNG or JPEG file, by its path from the folder of the runbook.
+    """
 
     text: str
+    picture: str | None = None
     choices: tuple[str, ...] = ("yes", "no")
     passes: tuple[str, ...] = ("yes",)
 

@@ -13,6 +13,8 @@ from bench.clock import Clock, ClockKind
 from bench.errors import UsageError
 from bench.events import Event
 from bench.one_run import Finished
+from bench.operators import Answer, user_name
+from bench.pictures import Picture
 from bench.planner import Plan
 from bench.quantities import format_duration
 from bench.verdict import Verdict
@@ -127,8 +129,8 @@ class Silent:
 class TerminalOperator:
     """Asks the person at the terminal; the virtual clock stands still until they answer."""
 
-    async def ask(self, text: str, choices: Sequence[str]) -> str:
-        """Print the question and read lines until one is a choice.
+    async def ask(self, text: str, choices: Sequence[str], picture: Picture | None = None) -> Answer:
+        """Print the question, and where its picture is, and read lines until one is a choice.
 
         Raises:
             UsageError: nobody is there: standard input is no terminal, or was closed.
@@ -137,11 +139,13 @@ class TerminalOperator:
             raise UsageError(
                 f"the runbook asks {text!r} and nobody is there to answer", next_step="Run it in a terminal"
             )
+        if picture is not None:
+            print(f"\nLook at the picture {picture.path}", end="", file=sys.stderr)
         while True:
             print(f"\n{text} [{'/'.join(choices)}] ", end="", file=sys.stderr, flush=True)
             line = (await self._line()).strip()
             if line in choices:
-                return line
+                return Answer(line, user_name())
             print(f"please answer {' or '.join(choices)}", file=sys.stderr)
 
     @staticmethod

@@ -12,7 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from bench.capabilities import AcSource, Console, DccGateway, Edge, Exchange, HandHeld, Measures, Switch
 from bench.duis.bodies import body_of
@@ -20,7 +20,9 @@ from bench.duis.shapes import secret_keys
 from bench.errors import BenchError, DeviceError, LimitExceeded, UsageError
 from bench.expectations import StepWatch
 from bench.interlock import GuardedSource
+from bench.operators import Operator, put_question
 from bench.parties import Dut
+from bench.pictures import Picture
 from bench.quantities import format_duration, parse
 from bench.request_params import NothingSaved, request_params
 from bench.rig import RigSession, load_entry
@@ -38,24 +40,19 @@ class StepFailed(BenchError):
     """A verb found something other than what the runbook demands."""
 
 
-class Operator(Protocol):
-    """Somebody who answers a runbook's questions."""
-
-    async def ask(self, text: str, choices: Sequence[str]) -> str:
-        """Put a question and wait for one of the choices; virtual time stands still meanwhile."""
-
-
 @dataclass(slots=True)
 class Stage:
     """What the verbs of one run work with.
 
     Attributes:
         saved: decoded responses by the name that a step saved them under.
+        pictures: of the runbook's questions, by name.
     """
 
     session: RigSession
     operator: Operator
     saved: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
 
     def source(self, device: str | None) -> GuardedSource:
         """The AC source, guarded by the rig's limits."""
@@ -291,7 +288,8 @@ async def _wait(stage: Stage, step: Step, watch: StepWatch) -> str:
 async def _prompt(stage: Stage, step: Step, watch: StepWatch) -> str:
     ask = step.prompt
     assert ask is not None
-    answer = await stage.operator.ask(ask.text, ask.choices)
+    picture = stage.pictures[ask.picture] if ask.picture is not None else None
+    answer = await put_question(stage.operator, stage.session.stream, ask.text, ask.choices, picture)
     if answer not in ask.passes:
         raise StepFailed(f"the operator answered {answer!r}")
     return f"the operator answered {answer!r}"

@@ -13,7 +13,9 @@ from bench.device import AnyDriver, DeviceContext
 from bench.engine import Engine
 from bench.events import Event, EventStream
 from bench.ledger import Ledger
+from bench.operators import Answer
 from bench.parties import Certificates, KeyPair, Parties, User
+from bench.pictures import Picture
 from bench.results import RunResult
 from bench.rig import RigSession
 from bench.rig_file import load_rig
@@ -66,11 +68,13 @@ class FakeOperator:
     def __init__(self, *answers: str) -> None:
         self._answers = list(answers)
         self.asked: list[str] = []
+        self.pictures: list[Picture | None] = []
 
-    async def ask(self, text: str, choices: Sequence[str]) -> str:
+    async def ask(self, text: str, choices: Sequence[str], picture: Picture | None = None) -> Answer:
         self.asked.append(text)
+        self.pictures.append(picture)
         await asyncio.sleep(0)
-        return self._answers.pop(0)
+        return Answer(self._answers.pop(0), "Ada")
 
 
 def verdicts(result: RunResult) -> list[tuple[str, str, str]]:

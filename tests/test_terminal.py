@@ -184,7 +184,7 @@ async def test_a_question_is_asked_until_one_of_the_choices_comes(
 ) -> None:
     os.write(terminal, b"maybe\nyes\n")
     asked_at = asyncio.get_running_loop().time()
-    assert await TerminalOperator().ask("Is the LED green?", ("yes", "no")) == "yes"
+    assert (await TerminalOperator().ask("Is the LED green?", ("yes", "no"))).choice == "yes"
     assert asyncio.get_running_loop().time() == asked_at, "virtual time stands still"
     err = capsys.readouterr().err
     assert "\nIs the LED green? [yes/no] " in err
@@ -196,7 +196,7 @@ async def test_virtual_time_stands_still_while_somebody_thinks(terminal: int) ->
     ticked: list[float] = []
     loop.call_later(0.001, lambda: ticked.append(loop.time()))
     writer = asyncio.get_running_loop().run_in_executor(None, _type_late, terminal)
-    assert await TerminalOperator().ask("?", ("yes",)) == "yes"
+    assert (await TerminalOperator().ask("?", ("yes",))).choice == "yes"
     assert ticked == []
     await writer
     await loop.shutdown_default_executor()

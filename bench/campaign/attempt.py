@@ -18,6 +18,8 @@ from bench.evidence.verify import verify
 from bench.holding import PATIENCE_S, held, patiently_open
 from bench.lease import HeldElsewhere, holder_of
 from bench.one_run import RigRunner
+from bench.operators import Answer
+from bench.pictures import Picture
 from bench.report.run import RunReport, read_run
 from bench.rig import open_rig
 from bench.rig_file import Rig
@@ -41,7 +43,7 @@ _RIG = ("",)
 class Nobody:
     """At night nobody answers a runbook's questions."""
 
-    async def ask(self, text: str, choices: Sequence[str]) -> str:
+    async def ask(self, text: str, choices: Sequence[str], picture: Picture | None = None) -> Answer:
         """Refuse.
 
         Raises:

@@ -27,17 +27,19 @@ from bench.evidence.packed import SUFFIX
 def report(bundles: tuple[Path, ...], out: Path, junit: Path | None, as_json_: bool) -> None:
     """Write an HTML report of each run from its BUNDLE of evidence: steps, verdicts, what came, with a time line."""
     from bench.cli.runs import verify_bundle
-    from bench.report.files import write_whole
+    from bench.report.files import check_own, write_whole
     from bench.report.junit import suite_of, to_xml
     from bench.report.pages import run_page
     from bench.report.run import read_run
 
     # All of them are read before anything is written.
     reports = [read_run(bundle) for bundle in bundles]
+    pages = [out / f"{bundle.absolute().name.removesuffix(SUFFIX)}.html" for bundle in bundles]
+    for page in pages:
+        check_own(page)
     documents = []
-    for run, bundle in zip(reports, bundles, strict=True):
+    for run, bundle, page in zip(reports, bundles, pages, strict=True):
         evidence = verify_bundle(bundle, own=True)
-        page = out / f"{bundle.absolute().name.removesuffix(SUFFIX)}.html"
         write_whole(page, run_page(run, {"level": evidence.level.value, "problem": evidence.problem}).encode())
         documents.append(run.as_json() | {"evidence": evidence.level.value, "page": str(page)})
         if not as_json_:

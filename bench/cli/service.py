@@ -93,6 +93,8 @@ def status_lines(found: Mapping[str, Any]) -> list[str]:
     lines.extend(f"  waiting  {each['runbook']}" for each in found["waiting"])
     for prompt in found["prompts"]:
         lines.append(f"  asks     {prompt['text']} [{'/'.join(prompt['choices'])}]")
+        if picture := prompt.get("picture"):
+            lines.append(f"           about the picture {picture['path']}")
         lines.append(f"           hilbench answer RIG {prompt['prompt']} {prompt['choices'][0]}")
     for done in found["done"][-10:]:
         verdict = done.get("verdict", "not run")

@@ -83,7 +83,7 @@ def describe(model: Model, found: Mapping[str, Any]) -> None:
 
 
 def _prompt(each: Mapping[str, Any]) -> Prompt:
-    return Prompt(each["prompt"], each["text"], tuple(each["choices"]))
+    return Prompt(each["prompt"], each["text"], tuple(each["choices"]), each.get("picture"))
 
 
 def _clock(model: Model, message: Mapping[str, Any], at_s: float) -> None:

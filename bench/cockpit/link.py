@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bench.cockpit import fold
 from bench.cockpit.model import Model
-from bench.errors import DeviceLost
+from bench.errors import DeviceLost, UsageError
 from bench.service.client import EngineClient, NoEngineError, connected
 from bench.service.remote import Remote
 from bench.tasks import stop
@@ -49,7 +51,7 @@ class Link:
                 fold.parted(self.model, "lost", "the engine has gone")
             except NoEngineError as error:
                 if self.model.link not in ("lost", "attached"):
-                    fold.parted(self.model, "none", str(error))
+                    fold.parted(self.model, "none", error.what)
             except (DeviceLost, ConnectionError):
                 fold.parted(self.model, "lost", "the engine has gone")
             await asyncio.sleep(_AGAIN_S)
@@ -87,6 +89,19 @@ class Link:
                     break
                 message = messages.get_nowait()
             await asyncio.sleep(0)
+
+    async def picture(self, number: int) -> bytes:
+        """The picture of an open question.
+
+        Raises:
+            UsageError: the engine refused it, or it is not the one of which the engine spoke.
+            DeviceLost: there is no engine.
+        """
+        prompt = self.model.prompts.get(number)
+        data = base64.b64decode((await self.call("picture", prompt=number))["data"])
+        if prompt is None or not prompt.picture or hashlib.sha256(data).hexdigest() != prompt.picture["sha256"]:
+            raise UsageError("the picture is not what the engine says it is")
+        return data
 
     async def call(self, do: str, **arguments: object) -> dict[str, Any]:
         """Give a command.

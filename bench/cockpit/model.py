@@ -200,11 +200,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A question that waits for an answer."""
+    """A question that waits for an answer.
+
+    Attributes:
+        picture: what the engine says of the picture to it: `name`, `path`, `size`, `sha256` ...; None without one.
+    """
 
     number: int
     text: str
     choices: tuple[str, ...]
+    picture: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+from bench.cockpit.files import folder_for
 from bench.errors import UsageError
 
 
@@ -24,6 +25,8 @@ async def make_report(folder: str) -> Path:
         "bench.cli",
         "report",
         folder,
+        "--out",
+        str(folder_for("reports")),
         "--json",
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

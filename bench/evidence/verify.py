@@ -292,13 +292,15 @@ class _Check:
     def _journal(self, manifest: Manifest) -> bool:
         """Check the journal and all that hangs on it; returns whether the devices were emulated."""
         reader = self._open_journal()
-        runs = []
+        runs, pictures = [], []
         try:
             for record in reader:
                 if record.seq == 1 and record.volatile.get("run") != manifest.run:
                     raise _Wrong(f"{JOURNAL} is of the run {record.volatile.get('run')}, not {manifest.run}")
                 if record.kind == "run":
                     runs.append(record)
+                elif record.kind == "question" and record.data.get("picture"):
+                    pictures.append(record.data["picture"])
         except JournalError as error:
             raise _Wrong(str(error)) from error
         if reader.seal is None:
@@ -314,6 +316,7 @@ class _Check:
             if claimed != true:
                 raise _Wrong(f"the {name} in {MANIFEST} is {claimed}, and that of {JOURNAL} is {true}")
         self._captures(manifest, reader.seal)
+        _check_pictures(pictures, manifest)
         _check_run(runs, manifest)
         self._interrupted_runs(runs[0], {entry.path for entry in manifest.files})
         return bool(runs[0].data.get("emulated"))
@@ -367,6 +370,15 @@ def _said(stamp: Stamp) -> str:
     if stamp.verified:
         return f"it was there at {stamp.at:%Y-%m-%dT%H:%M:%SZ}, as {by} certifies"
     return f"its time stamp says {stamp.at:%Y-%m-%dT%H:%M:%SZ}, by {by}; nobody said that this one is to be believed"
+
+
+def _check_pictures(shown: Sequence[object], manifest: Manifest) -> None:
+    """What the journal says that a person was shown must be the file that is there."""
+    listed = {entry.path: entry.sha256 for entry in manifest.files}
+    for picture in shown:
+        path, sha256 = (picture.get(key) if isinstance(picture, dict) else None for key in ("path", "sha256"))
+        if listed.get(str(path), "") != sha256:
+            raise _Wrong(f"{path} is not the picture that {JOURNAL} says was shown")
 
 
 def _check_run(runs: list[Record], manifest: Manifest) -> None:

@@ -239,6 +239,12 @@ def _came(record: Record, at_s: float) -> Iterator[Came]:
         kind, text = "refused", f"{data.get('what', '')}: {data.get('why', data.get('unrecordable', ''))}"
     elif record.kind == "edge":
         kind, text = "supply", f"{data['edge']} to {data['volts']:g} V"
+    elif record.kind == "question":
+        picture = data.get("picture")
+        seen = f" (picture {picture['path']}, SHA-256 {picture['sha256']})" if picture else ""
+        kind, text = "note", f"asked: {data['text']} [{' / '.join(data['choices'])}]{seen}"
+    elif record.kind == "operator":
+        kind, text = "note", f"{data['who']}: {data['did']}"
     elif record.kind == "finding":
         kind, text = "note", str(data["text"])
     elif record.kind == "problem":

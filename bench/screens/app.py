@@ -18,8 +18,10 @@ from bench.cockpit import fold
 from bench.cockpit.link import Link
 from bench.cockpit.model import Model
 from bench.errors import BenchError
+from bench.operators import user_name
 from bench.screens.base import SCREENS, View
-from bench.screens.dialogs import ChooseRig, Confirm, Help, NoEngine, Question
+from bench.screens.dialogs import ChooseRig, Confirm, Help, NoEngine
+from bench.screens.question import Question
 from bench.screens.rig import RigScreen
 from bench.service.remote import Remote
 
@@ -192,7 +194,10 @@ class Cockpit(App[int]):
             elif number in self.model.prompts:
                 self.notify("a brings the question back")
 
-        self.push_screen(Question(prompt, self.link.who), answered)
+        may_answer = not self.link.view_only
+        self.push_screen(
+            Question(prompt, self.link.who or user_name(), self.link.picture, may_answer=may_answer), answered
+        )
 
     # Commands
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
@@ -23,6 +24,9 @@ _LINKS = {
     "none": "NO ENGINE serves this rig",
     "lost": "ENGINE LOST: what is shown is old; attaching again ...",
 }
+
+CLOSE: list[BindingType] = [Binding("escape", "dismiss(None)", "Close")]
+"""The key that puts a dialog away."""
 
 
 class EStop(Static):

@@ -1,4 +1,4 @@
-"""Dialogs: a runbook's question, a rig without an engine, a choice of rigs, a confirmation, help. F9 works in each."""
+"""Dialogs: a rig without an engine, a choice of rigs, a confirmation, help. F9 works in each."""
 
 from __future__ import annotations
 
@@ -10,54 +10,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
-from bench.cockpit.model import Prompt
-from bench.screens.base import EStop
-
-_CLOSE: list[BindingType] = [Binding("escape", "dismiss(None)", "Close")]
-
-
-class Question(ModalScreen[tuple[str, str] | None]):
-    """A runbook asks, and a person answers with his name: (choice, who), or None for later."""
-
-    BINDINGS: ClassVar[list[BindingType]] = _CLOSE
-
-    def __init__(self, prompt: Prompt, who: str) -> None:
-        super().__init__()
-        self.prompt, self._who = prompt, who
-
-    def compose(self) -> ComposeResult:
-        """The question, who answers, and the choices."""
-        with Vertical(classes="dialog") as box:
-            box.border_title = "The runbook asks"
-            yield EStop(" F9 E-STOP ", classes="stop")
-            yield Static(self.prompt.text, id="question", markup=False)
-            yield Label("Who answers, for the record")
-            yield Input(self._who, id="who")
-            with Horizontal(classes="buttons"):
-                for index, choice in enumerate(self.prompt.choices):
-                    yield Button(choice, id=f"choice-{index}", variant="primary")
-                yield Button("Later (Esc)", id="later")
-
-    def on_mount(self) -> None:
-        """The first choice is where Enter goes, if it is known who answers."""
-        self.query_one("#choice-0" if self._who else "#who").focus()
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        name = event.button.id or ""
-        if name == "later":
-            self.dismiss(None)
-            return
-        who = self.query_one("#who", Input).value.strip()
-        if not who:
-            self.notify("say who answers", severity="error")
-            self.query_one("#who").focus()
-            return
-        self.dismiss((self.prompt.choices[int(name.removeprefix("choice-"))], who))
+from bench.screens.base import CLOSE, EStop
 
 
 class Confirm(ModalScreen[bool]):
@@ -87,7 +45,7 @@ class Confirm(ModalScreen[bool]):
 class NoEngine(ModalScreen[str | None]):
     """No engine serves the rig: "real", "paced", or None for waiting until somebody starts one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = _CLOSE
+    BINDINGS: ClassVar[list[BindingType]] = CLOSE
 
     def __init__(self, why: str, rig: Path, *, may_pace: bool, may_start: bool) -> None:
         super().__init__()
@@ -97,13 +55,21 @@ class NoEngine(ModalScreen[str | None]):
         """Why, and what can be done."""
         with Vertical(classes="dialog") as box:
             box.border_title = "No engine serves this rig"
-            yield Static(f"{self._why}", markup=False)
-            yield Static(f"\nStart one here, or elsewhere: hilbench serve {self._rig}\n", markup=False)
+            yield Static(self._text(), markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Start it", id="real", variant="primary", disabled=not self._may_start)
                 if self._may_pace:
                     yield Button("In virtual time, x20", id="paced", disabled=not self._may_start)
                 yield Button("Wait (Esc)", id="wait")
+
+    def _text(self) -> str:
+        lines = [f"{self._rig}: {self._why}", "", "An engine holds the rig and carries out what is asked of it."]
+        lines.append("It goes on when this cockpit is closed.")
+        lines.append("  Start it    in real time")
+        if self._may_pace:
+            lines.append("  In virtual time    20 seconds a second: to watch, to learn; no evidence")
+        lines.append(f"  Wait    until somebody does elsewhere: hilbench serve {self._rig}")
+        return "\n".join(lines)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
@@ -118,10 +84,16 @@ class ChooseRig(ModalScreen[Path | None]):
         self._rigs = rigs
 
     def compose(self) -> ComposeResult:
-        """Every rig file, with whether an engine serves it."""
+        """Every rig file, with what it is and whether an engine serves it."""
         with Vertical(classes="dialog") as box:
             box.border_title = "Which rig?"
-            yield OptionList(*(Option(f"{path}  {state}", id=str(path)) for path, state in self._rigs))
+            box.border_subtitle = "Enter chooses, ^q quits"
+            yield OptionList(
+                *(
+                    Option(Content.assemble((str(path), "bold"), f"\n  {what}"), id=str(path))
+                    for path, what in self._rigs
+                )
+            )
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:

@@ -19,6 +19,7 @@ from bench.cockpit.report import make_report, page_here
 from bench.errors import BenchError
 from bench.screens.base import BAD, View
 from bench.screens.evidence_text import attempt_text, bundle_text, night_text
+from bench.screens.showing import show_file
 
 _RUNS, _NIGHTS, _NIGHT = "runs", "nights", "night"
 _COLUMNS = {
@@ -221,8 +222,7 @@ class EvidenceScreen(View):
         except BenchError as error:
             self.notify(str(error), severity="error", timeout=10)
             return
-        self.notify(f"the report is {path}", timeout=10)
-        self.app.open_url(path.as_uri())
+        show_file(self.app, path, "the page" if self._listed == _NIGHTS else "the report")
 
 
 def _when(name: str) -> str:

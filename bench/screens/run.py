@@ -138,7 +138,7 @@ class RunScreen(View):
         if not self.choosing:
             self.action_choose()
         elif self._chosen:
-            self.cockpit.command("run", f"{self._chosen} is started", runbooks=[self._chosen])
+            self.cockpit.command("run", "", runbooks=[self._chosen])
 
     def draw(self, model: Model, now_ns: int) -> None:
         """Draw the face that is shown."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
 import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, CodecError, DeviceLost, UsageError
+from bench.operators import user_name
 from bench.service.address import reachable
 from bench.service.lines import LONGEST_LINE, VERSION, decode, encode
 from bench.service.remote import Remote
@@ -128,7 +128,7 @@ async def connected(path: Path | Remote, *, who: str = "", most_waiting: int = 0
                 where=str(path),
                 next_step="Start the engine with the same release",
             )
-        client = EngineClient(reader, writer, hello, who or _user(), most_waiting)
+        client = EngineClient(reader, writer, hello, who or user_name(), most_waiting)
         listener = asyncio.create_task(client.listen(), name="engine")
         try:
             yield client
@@ -140,10 +140,3 @@ async def connected(path: Path | Remote, *, who: str = "", most_waiting: int = 0
         writer.close()
         with contextlib.suppress(ConnectionError, BenchError):
             await writer.wait_closed()
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

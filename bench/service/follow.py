@@ -53,6 +53,8 @@ class Follower:
             self._table.event(event)
         elif message["type"] == "prompt" and message["state"] == "open":
             choices = "/".join(message["choices"])
+            if picture := message.get("picture"):
+                self._print(f"  look at the picture {picture['path']}")
             self._print(
                 f"  the runbook asks: {message['text']} [{choices}]: hilbench answer RIG {message['prompt']} ..."
             )

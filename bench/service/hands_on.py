@@ -21,6 +21,7 @@ from bench.evidence.bundle import BundleWriter
 from bench.expectations import StepWatch
 from bench.monitors import Monitors
 from bench.one_run import RigRunner
+from bench.operators import Operator
 from bench.planner import describe_act, plan
 from bench.quantities import format_duration
 from bench.rig import RigSession
@@ -28,7 +29,7 @@ from bench.runbook import Placed, Runbook
 from bench.safety import reach
 from bench.steps import Step
 from bench.tasks import stop
-from bench.verbs import Operator, Stage, perform
+from bench.verbs import Stage, perform
 
 RUNBOOK = "hands-on"
 """What stands in evidence where a runbook's name would."""

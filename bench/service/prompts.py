@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import UsageError
+from bench.operators import Answer
+from bench.pictures import Picture
 from bench.virtual_time import VirtualLoop
 
 
@@ -20,12 +23,14 @@ class Prompt:
     number: int
     text: str
     choices: tuple[str, ...]
-    answer: asyncio.Future[str]
+    picture: Picture | None
+    answer: asyncio.Future[Answer]
 
     @property
     def message(self) -> dict[str, Any]:
         """For clients."""
-        return {"prompt": self.number, "text": self.text, "choices": list(self.choices)}
+        picture = self.picture.described if self.picture is not None else None
+        return {"prompt": self.number, "text": self.text, "choices": list(self.choices), "picture": picture}
 
 
 class ClientOperator:
@@ -43,10 +48,10 @@ class ClientOperator:
         self._numbers = itertools.count(1)
         self.open: dict[int, Prompt] = {}
 
-    async def ask(self, text: str, choices: Sequence[str]) -> str:
+    async def ask(self, text: str, choices: Sequence[str], picture: Picture | None = None) -> Answer:
         """Put a question to everybody who is or will be connected, and wait for one of the choices."""
-        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        prompt = Prompt(next(self._numbers), text, tuple(choices), answer)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        prompt = Prompt(next(self._numbers), text, tuple(choices), picture, answer)
         self.open[prompt.number] = prompt
         self._tell({"type": "prompt", "state": "open", **prompt.message})
         loop = asyncio.get_running_loop()
@@ -59,17 +64,32 @@ class ClientOperator:
             del self.open[prompt.number]
             self._tell({"type": "prompt", "state": "closed", **prompt.message})
 
-    def answer(self, number: object, choice: object) -> None:
+    def answer(self, number: object, choice: object, who: str) -> None:
         """Answer an open question.
 
         Raises:
             UsageError: nobody asks that, or the answer is none of the choices.
         """
-        prompt = self.open.get(number) if isinstance(number, int) else None
-        if prompt is None or prompt.answer.done():
-            raise UsageError(f"no question {number} is open", next_step="See `hilbench status`")
+        prompt = self._open(number)
         if choice not in prompt.choices:
             raise UsageError(
                 f"{choice!r} is no answer to {prompt.text!r}", next_step=f"Say {' or '.join(prompt.choices)}"
             )
-        prompt.answer.set_result(str(choice))
+        prompt.answer.set_result(Answer(str(choice), who))
+
+    def picture(self, number: object) -> dict[str, Any]:
+        """The picture of an open question, with the file itself in base64 as `data`.
+
+        Raises:
+            UsageError: nobody asks that, or the question has no picture.
+        """
+        prompt = self._open(number)
+        if prompt.picture is None:
+            raise UsageError(f"question {number} has no picture")
+        return prompt.picture.described | {"data": base64.b64encode(prompt.picture.data).decode()}
+
+    def _open(self, number: object) -> Prompt:
+        prompt = self.open.get(number) if isinstance(number, int) else None
+        if prompt is None or prompt.answer.done():
+            raise UsageError(f"no question {number} is open", next_step="See `hilbench status`")
+        return prompt

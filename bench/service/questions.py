@@ -27,6 +27,7 @@ from bench.service.clients import Client
 from bench.service.commands import Command
 from bench.service.jobs import plan_for_clients
 from bench.service.originals import Originals
+from bench.service.prompts import ClientOperator
 
 _CAPABILITIES = ("AcSource", "Switch", "Measures", "CommsHub", "Console", "HanSniffer", "DccGateway")
 
@@ -40,16 +41,23 @@ class Questions:
         key: this bench's own, which it believes.
         originals: messages as they came.
         nights_folder: of the nights of campaigns.
+        operator: whose questions are open.
 
     Attributes:
         commands: what may be asked; all of it takes a while, and keeps nobody else waiting.
     """
 
     def __init__(
-        self, session: RigSession, out: Path, key: BenchKey, originals: Originals, nights_folder: Path
+        self,
+        session: RigSession,
+        out: Path,
+        key: BenchKey,
+        originals: Originals,
+        nights_folder: Path,
+        operator: ClientOperator,
     ) -> None:
         self._session, self._out, self._key, self._originals = session, out, key, originals
-        self._nights = nights_folder
+        self._nights, self._operator = nights_folder, operator
         self.commands: dict[str, Command] = {
             "describe": self._describe,
             "runbooks": self._runbooks,
@@ -57,6 +65,7 @@ class Questions:
             "requests": self._requests,
             "form": self._form,
             "raw": self._raw,
+            "picture": self._picture,
             "bundles": self._bundles,
             "bundle": self._bundle,
             "verify": self._verify,
@@ -159,6 +168,9 @@ class Questions:
 
     async def _raw(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"wire": self._originals.of(message.get("n"))}
+
+    async def _picture(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._operator.picture(message.get("prompt"))
 
     async def _bundles(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
         return {

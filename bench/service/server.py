@@ -71,7 +71,7 @@ class EngineService:
         self._hands = HandsOn(session, runs, self._operator, self._clients.tell)
         self._live = Live(session, self._clients.anybody_live, lambda: self._job is not None, self._clients.tell_live)
         originals = Originals(lambda: self._clients.events, Redactor.of(session.parties))
-        self._questions = Questions(session, runs.out, runs.key, originals, nights)
+        self._questions = Questions(session, runs.out, runs.key, originals, nights, self._operator)
         self._commands: dict[str, Command] = {
             "subscribe": self._subscribe,
             "status": self._status,
@@ -361,8 +361,8 @@ class EngineService:
         return {"state": self._state}
 
     async def _answer(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:
-        self._operator.answer(message.get("prompt"), message.get("choice"))
-        self._operated(message, f"answer {message.get('choice')}")
+        # Whoever asked puts the answer, and whose it is, on record.
+        self._operator.answer(message.get("prompt"), message.get("choice"), who_of(message))
         return {}
 
     async def _stop(self, client: Client, message: Mapping[str, Any]) -> Mapping[str, Any]:

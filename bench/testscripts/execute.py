@@ -12,13 +12,13 @@ from bench.clock import Clock
 from bench.ctsd.requirements import Requirement
 from bench.events import Event
 from bench.one_run import Finished, Reporter
+from bench.operators import Operator
 from bench.planner import Plan
 from bench.quantities import format_duration
 from bench.rig_file import Rig
 from bench.runbook import Runbook
 from bench.testscripts.evidence import EvidenceFolder
 from bench.testscripts.plan import RolePlan
-from bench.verbs import Operator
 
 
 @dataclass(frozen=True, slots=True)

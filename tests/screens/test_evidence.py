@@ -10,7 +10,7 @@ from textual.widgets import DataTable
 from bench.campaign.state import AttemptResult
 from bench.campaign.summary import CaseSummary, Summary
 from bench.cockpit import fold
-from bench.screens.dialogs import Question
+from bench.screens.question import Question
 from tests.screens.replay import Recorded, replay, until
 
 pytestmark = pytest.mark.realtime

@@ -18,8 +18,9 @@ from textual.widgets import Input, OptionList
 from bench.rig_file import load_rig
 from bench.rig_state import folder_of
 from bench.screens.app import Cockpit, Surroundings
-from bench.screens.dialogs import Confirm, Question
+from bench.screens.dialogs import Confirm
 from bench.screens.hands_on import HandsOnScreen
+from bench.screens.question import Question
 from bench.screens.run import RunScreen
 from bench.service.address import socket_path
 from bench.service.client import connected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,13 @@ from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
 
 from bench.cockpit.model import Prompt
+from bench.pictures import read_picture
 from bench.screens.app import Cockpit
+from bench.screens.picture import PictureView
+from bench.screens.question import LargePicture, Question
 from tests.cockpit.recorded import is_event
-from tests.screens.replay import replay
+from tests.processes import ROOT
+from tests.screens.replay import Recorded, replay, until
 
 pytestmark = pytest.mark.realtime
 
@@ -86,10 +91,67 @@ async def test_states_of_the_bar_and_the_light_theme(picture: Callable[[str, Coc
         await look("lost", pilot)
         model.link = "attached"
         model.prompts[1] = Prompt(1, "Does the green lamp of the meter blink?", ("yes", "no"))
+        await until(pilot, lambda: cockpit.focused, "keys that are taken")
         await look("question", pilot)
         model.prompts.clear()
+        await until(pilot, lambda: not isinstance(cockpit.screen, Question), "an answer by somebody else")
         model.state = "safe"
         assert model.run is not None
         model.run.state = "ended"
         await look("stopped", pilot)
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    "size", [pytest.param((80, 24), id="80x24"), pytest.param((160, 50), id="160x50", marks=pytest.mark.soak)]
+)
+async def test_a_question_is_asked_with_its_picture(
+    picture: Callable[[str, Cockpit], bool], size: tuple[int, int]
+) -> None:
+    shown = read_picture(ROOT / "runbooks", "pictures/supply-path.png")
+    cockpit = replay(is_event("expectation", label="0x8002 from esme"))
+    about = shown.described | {"path": "/bench/runbooks/pictures/supply-path.png"}
+    link = cockpit.link
+    assert isinstance(link, Recorded)
+    link.answers["picture"] = about | {"data": b64encode(shown.data).decode()}
+    text, wrong = "Is the mains wired like this? REF is the reference meter.", []
+    async with cockpit.run_test(size=size) as pilot:
+        await pilot.pause(0.2)
+        cockpit.model.prompts[1] = Prompt(1, text, ("yes", "no"), about)
+        cockpit.redraw(always=True)
+        await until(pilot, lambda: cockpit.screen.query(PictureView) and cockpit.focused, "the picture")
+        await settle(pilot)
+        if not picture(f"asked-{size[0]}x{size[1]}", cockpit):
+            wrong.append("asked")
+        await pilot.press("z")
+        await until(pilot, lambda: cockpit.screen.query(PictureView), "the picture as large as it can be")
+        await settle(pilot)
+        if not picture(f"large-{size[0]}x{size[1]}", cockpit):
+            wrong.append("large")
+        assert isinstance(cockpit.screen, LargePicture)
+        await pilot.press("escape", "tab", "enter")
+        await until(pilot, lambda: not isinstance(cockpit.screen, Question), "an answer")
+        assert ("answer", {"prompt": 1, "choice": "no"}) in link.calls
+    assert not wrong
+
+
+async def test_a_picture_that_is_not_the_one_spoken_of_is_not_shown() -> None:
+    shown = read_picture(ROOT / "runbooks", "pictures/supply-path.png")
+    cockpit = replay()
+    link = cockpit.link
+    assert isinstance(link, Recorded)
+    link.answers["picture"] = shown.described | {"data": b64encode(shown.data + b"!").decode()}
+    async with cockpit.run_test(size=(80, 24)) as pilot:
+        cockpit.model.prompts[1] = Prompt(1, "Like this?", ("yes", "no"), shown.described)
+        cockpit.redraw(always=True)
+        await until(pilot, lambda: "not what the engine says" in said(cockpit), "a refusal")
+        assert str(shown.path.absolute()) in said(cockpit).replace("\n", " ")
+        assert not cockpit.screen.query(PictureView)
+        await pilot.press("z", "o")
+        await until(pilot, lambda: len(cockpit._notifications) == 2, "two refusals")
+
+
+def said(cockpit: Cockpit) -> str:
+    """What stands where the picture would be."""
+    found = cockpit.screen.query("#picture-says")
+    return str(found.first().render()) if found else ""

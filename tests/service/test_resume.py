@@ -15,6 +15,8 @@ from bench.errors import UsageError
 from bench.evidence.keys import BenchKey
 from bench.evidence.verify import verify
 from bench.one_run import RigRunner
+from bench.operators import Answer
+from bench.pictures import Picture
 from bench.planner import plan
 from bench.resume_bundle import read_interrupted
 from bench.rig import RigSession, open_rig
@@ -43,10 +45,10 @@ class Person:
     def __init__(self, answer: str) -> None:
         self.answer, self.asked = answer, list[str]()
 
-    async def ask(self, text: str, choices: Sequence[str]) -> str:
+    async def ask(self, text: str, choices: Sequence[str], picture: Picture | None = None) -> Answer:
         assert self.answer in choices
         self.asked.append(text)
-        return self.answer
+        return Answer(self.answer, "Ada")
 
 
 def files(folder: Path, runbook: str) -> tuple[Rig, Path]:
