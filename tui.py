@@ -87,6 +87,7 @@ def _rigs(folder: Path = Path("rigs")) -> list[tuple[Path, str]]:
         served = isinstance(address, Path) and address.exists()
         parts = (rig.file.title, "no hardware needed" if rig.emulated else "", "an engine serves it" if served else "")
         found.append((path, "; ".join(part for part in parts if part)))
+    found.sort(key=lambda each: "an engine serves it" not in each[1])
     if not found:
         raise UsageError(f"there is no rig file in {folder.absolute()}", next_step="Name one: hilbench tui RIG")
     return found

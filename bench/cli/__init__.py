@@ -323,6 +323,7 @@ def utrn_command(rig_path: Path, user: str, device: str, pence: int | None, poun
 
 service.add_to(main)
 main.add_command(report.report)
+main.add_command(report.pack)
 main.add_command(campaign.campaign)
 uept.add_to(main)
 screens.add_to(main)

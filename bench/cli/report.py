@@ -1,13 +1,15 @@
-"""The command line of reports: `hilbench report`."""
+"""The command line of what is given to others: `hilbench report` and `hilbench pack`."""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from bench.cli.common import JSON, say
+from bench.errors import UsageError
 from bench.evidence.packed import SUFFIX
 
 
@@ -50,3 +52,49 @@ def report(bundles: tuple[Path, ...], out: Path, junit: Path | None, as_json_: b
             say(f"JUnit XML  {junit}")
     if as_json_:
         say(json.dumps(documents, indent=2))
+
+
+def _is_of(packed: Path, run: str) -> bool:
+    from bench.cli.runs import verify_bundle
+
+    with suppress(UsageError):
+        return verify_bundle(packed).run == run
+    return False
+
+
+@click.command("pack")
+@click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    show_default=True,
+    help="Folder for the files, RUN.tar.gz each; a bundle itself is never touched.",
+)
+@JSON
+def pack(bundles: tuple[Path, ...], out: Path, as_json_: bool) -> None:
+    """Make one file of each BUNDLE of evidence, to be given to others, who check it with `hilbench verify`."""
+    from bench.cli.runs import verify_bundle
+    from bench.evidence.packed import pack_copy
+    from bench.evidence.verify import Level
+
+    done = []
+    # All of them are checked before anything is written.
+    for bundle in bundles:
+        evidence = verify_bundle(bundle)
+        if evidence.level is Level.FAILED:
+            raise UsageError(f"this is no evidence to give to anybody: {evidence.problem}", where=str(bundle))
+        target = out / f"{bundle.absolute().name}{SUFFIX}"
+        if target.exists() and not _is_of(target, evidence.run):
+            raise UsageError(f"{target} is there, and not of this run", next_step="Move it away, or give another --out")
+        done.append((bundle, target, evidence.fingerprint))
+    out.mkdir(parents=True, exist_ok=True)
+    for bundle, target, fingerprint in done:
+        pack_copy(bundle, target)
+        if not as_json_:
+            say(f"{target}\n  to check it: hilbench verify {target.name} --trust {fingerprint}")
+    if not as_json_:
+        say("Tell whoever gets it the fingerprint by another way than the file.")
+    else:
+        found = [{"file": str(target), "fingerprint": fingerprint} for _, target, fingerprint in done]
+        say(json.dumps(found, indent=2))

@@ -1,12 +1,12 @@
-"""The report of a bundle: made by the command that is there for it, where the bundle lies on this computer."""
+"""What is given to others of a bundle: made by the commands that are there for it, where the bundle lies here."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from bench.cockpit.files import folder_for
 from bench.errors import UsageError
@@ -16,17 +16,32 @@ async def make_report(folder: str) -> Path:
     """Have the report of a bundle made, and say where it is.
 
     Raises:
-        UsageError: this release makes no reports, the bundle is on another computer, or the report cannot be made.
+        UsageError: the bundle is on another computer, or the report cannot be made.
     """
-    _check(folder)
+    return Path((await _made("report", folder, "reports"))["page"])
+
+
+async def hand_over(folder: str) -> tuple[Path, str]:
+    """Have one file made of a bundle, and say where it is and the fingerprint of the key that it is checked with.
+
+    Raises:
+        UsageError: the bundle is on another computer, or no good evidence.
+    """
+    found = await _made("pack", folder, "to-hand-over")
+    return Path(found["file"]), str(found["fingerprint"])
+
+
+async def _made(command: str, folder: str, kind: str) -> dict[str, Any]:
+    """Have a command make something of a bundle, in the folder for such files, and take what it says of it."""
+    _check_here(folder)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bench.cli",
-        "report",
+        command,
         folder,
         "--out",
-        str(folder_for("reports")),
+        str(folder_for(kind)),
         "--json",
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -34,15 +49,14 @@ async def make_report(folder: str) -> Path:
     )
     said, complaint = await process.communicate()
     if process.returncode:
-        raise UsageError(f"the report cannot be made: {complaint.decode(errors='replace').strip()}")
-    return _named_in(said.decode(errors="replace"))
+        raise UsageError(complaint.decode(errors="replace").strip().removeprefix("hilbench: "))
+    found: dict[str, Any] = json.loads(said)[0]
+    return found
 
 
-def _check(folder: str) -> None:
-    if importlib.util.find_spec("bench.report") is None:
-        raise UsageError("this release makes no reports", next_step=f"The evidence is in {folder}")
+def _check_here(folder: str) -> None:
     if not Path(folder).is_dir():
-        raise UsageError("the evidence is on the engine's computer", where=folder, next_step="Make the report there")
+        raise UsageError("the evidence is on the engine's computer", where=folder, next_step="Do it there")
 
 
 def page_here(page: str) -> Path:
@@ -56,11 +70,3 @@ def page_here(page: str) -> Path:
     if not Path(page).is_file():
         raise UsageError("the page is on the engine's computer", where=page, next_step="Open it there")
     return Path(page)
-
-
-def _named_in(said: str) -> Path:
-    """The report that the command says it made."""
-    try:
-        return Path(json.loads(said)[0]["page"]).absolute()
-    except (ValueError, LookupError, TypeError):
-        raise UsageError(f"the report was made, and it is not known where: {said.strip()}") from None

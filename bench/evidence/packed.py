@@ -23,7 +23,21 @@ def pack(bundle: Path) -> Path:
         StorageError: the disk does not take it; the folder is still there then.
     """
     target = bundle.with_name(bundle.name + SUFFIX)
-    draft = bundle.with_name(f".{bundle.name}{SUFFIX}.new")
+    pack_copy(bundle, target)
+    try:
+        shutil.rmtree(bundle)
+    except OSError as error:
+        raise storage_error(error, "the bundle that was compressed cannot be removed", bundle) from error
+    return target
+
+
+def pack_copy(bundle: Path, target: Path) -> None:
+    """Make one compressed file of a bundle, which stays; the file is whole and on disk, or not there.
+
+    Raises:
+        StorageError: the disk does not take it.
+    """
+    draft = target.with_name(f".{target.name}.new")
     try:
         with draft.open("wb") as file:
             with tarfile.open(fileobj=file, mode="w:gz") as archive:
@@ -32,12 +46,10 @@ def pack(bundle: Path) -> Path:
             os.fsync(file.fileno())
         _compare(draft, bundle)
         draft.replace(target)
-        sync_folder(bundle.parent)
-        shutil.rmtree(bundle)
+        sync_folder(target.parent)
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise storage_error(error, "the bundle cannot be compressed", bundle) from error
-    return target
 
 
 def _compare(draft: Path, bundle: Path) -> None:

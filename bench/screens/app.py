@@ -315,6 +315,7 @@ class Cockpit(App[int]):
         yield SystemCommand("Park the rig (k)", "After a stop, an abort, or acts by hand", self.action_park)
         yield SystemCommand("Verify evidence (v)", "Of the run that is chosen", self._on_evidence("action_verify"))
         yield SystemCommand("Open a report (o)", "Of the run that is chosen", self._on_evidence("action_report"))
+        yield SystemCommand("Hand over (h)", "One file of the chosen run", self._on_evidence("action_hand_over"))
         yield SystemCommand("Campaigns (c)", "Their nights, or back to the runs", self._on_evidence("action_campaigns"))
         yield SystemCommand("End the engine", "If no run is going on", self.action_stop_engine)
         yield SystemCommand("Keys (F1)", "All keys on one page", self.action_help)

@@ -80,6 +80,7 @@ def top_line(model: Model, *, view_only: bool) -> Content:
         parts.append(f"{'PAUSED' if run.paused else 'RUNNING'} {run.runbook}: {step}")
     else:
         words = {"safe": "SAFE: look at the bench, then park (k)", "unsafe": "NOT CONFIRMED SAFE: look at the bench"}
+        words["connected"] = "ready: 2 runs a runbook"
         words["manual"] = f"BY HAND: {(model.hands_on or {}).get('who', '')}"
         parts.append(words.get(model.state, model.state))
     if model.prompts:

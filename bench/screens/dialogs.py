@@ -65,10 +65,10 @@ class NoEngine(ModalScreen[str | None]):
     def _text(self) -> str:
         lines = [f"{self._rig}: {self._why}", "", "An engine holds the rig and carries out what is asked of it."]
         lines.append("It goes on when this cockpit is closed.")
-        lines.append("  Start it    in real time")
+        lines.append("  Start it         in real time")
         if self._may_pace:
-            lines.append("  In virtual time    20 seconds a second: to watch, to learn; no evidence")
-        lines.append(f"  Wait    until somebody does elsewhere: hilbench serve {self._rig}")
+            lines.append("  In virtual time  20 seconds a second, to watch and to learn")
+        lines.append(f"  Wait             for: hilbench serve {self._rig}")
         return "\n".join(lines)
 
     @on(Button.Pressed)
@@ -109,7 +109,7 @@ F9  E-STOP: the safe state at once, on every screen and in every dialog
             X abort the run: the rig goes to its safe state
 3 Messages  / search, Enter opens one, its tree shows bytes, Esc closes
 4 Hands on  choose an act, fill in, do it; k gives the rig back
-5 Evidence  v verify, o open report, c nights of campaigns, r reload
+5 Evidence  v verify, o report, h hand over, c nights of campaigns, r reload
 F2 to F6    the same screens, also while you type
 
 a  answer a runbook's question      k  park the rig after a stop

@@ -15,7 +15,7 @@ from textual.content import Content
 from textual.widgets import DataTable, Static
 
 from bench.cockpit.model import Model
-from bench.cockpit.report import make_report, page_here
+from bench.cockpit.report import hand_over, make_report, page_here
 from bench.errors import BenchError
 from bench.screens.base import BAD, View
 from bench.screens.evidence_text import attempt_text, bundle_text, night_text
@@ -35,8 +35,9 @@ class EvidenceScreen(View):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "verify", "Verify"),
-        Binding("o", "report", "Open report"),
-        Binding("c", "campaigns", "Runs/Campaigns"),
+        Binding("o", "report", "Report"),
+        Binding("h", "hand_over", "Hand over"),
+        Binding("c", "campaigns", "Runs/Nights"),
         Binding("escape", "back", "Back", show=False),
         Binding("r", "reload", "Reload"),
     ]
@@ -48,6 +49,7 @@ class EvidenceScreen(View):
         self._bundle: Mapping[str, Any] = {}
         self._chosen = ""
         self._verified: dict[str, tuple[bool, str]] = {}
+        self._made: dict[str, dict[str, str]] = {}
         self._asked: tuple[object, ...] = ()
 
     def body(self) -> ComposeResult:
@@ -186,7 +188,8 @@ class EvidenceScreen(View):
             self._tell(Content.styled(str(error), BAD))
 
     def _show(self) -> None:
-        self._tell(bundle_text(self._bundle, self._verified.get(self._bundle["name"])))
+        name = self._bundle["name"]
+        self._tell(bundle_text(self._bundle, self._verified.get(name), list(self._made.get(name, {}).values())))
 
     @work(exclusive=True, group="verify")
     async def action_verify(self) -> None:
@@ -216,6 +219,7 @@ class EvidenceScreen(View):
                 path = page_here(self._night["page"])
             elif self._bundle:
                 path = await make_report(self._bundle["folder"])
+                self._note("report", f"report {path}")
             else:
                 self.notify("choose a run of which there is evidence")
                 return
@@ -223,6 +227,27 @@ class EvidenceScreen(View):
             self.notify(str(error), severity="error", timeout=10)
             return
         show_file(self.app, path, "the page" if self._listed == _NIGHTS else "the report")
+
+    @work(exclusive=True, group="report")
+    async def action_hand_over(self) -> None:
+        """Make one file of the chosen run's evidence, and say how whoever gets it checks it."""
+        if not self._bundle:
+            self.notify("choose a run of which there is evidence")
+            return
+        try:
+            path, fingerprint = await hand_over(self._bundle["folder"])
+        except BenchError as error:
+            self.notify(str(error), severity="error", timeout=10, markup=False)
+            return
+        check = f"hilbench verify {path.name} --trust {fingerprint}"
+        said = f"to hand over: {path}\n  checked by: {check}\n  Tell the fingerprint by another way."
+        self._note("file", said)
+        show_file(self.app, path, "the file to hand over", opens=False)
+
+    def _note(self, kind: str, text: str) -> None:
+        """Keep on the screen what was made of the chosen run."""
+        self._made.setdefault(self._bundle["name"], {})[kind] = text
+        self._show()
 
 
 def _when(name: str) -> str:

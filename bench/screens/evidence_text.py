@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textual.content import Content
@@ -17,13 +17,20 @@ Part = Content | str | tuple[str, str]
 _FINE = ("passed", "flaky pass", "skipped")
 
 
-def bundle_text(found: Mapping[str, Any], checked: tuple[bool, str] | None) -> Content:
-    """A run as its journal tells it."""
+def bundle_text(found: Mapping[str, Any], checked: tuple[bool, str] | None, made: Sequence[str] = ()) -> Content:
+    """A run as its journal tells it.
+
+    Args:
+        found: what the engine says of it.
+        checked: whether it verified, and what was said then; None if it was not verified yet.
+        made: what was made of it here, to be given to others.
+    """
     parts: list[Part] = [(f"{found['name']}\n", STRONG)]
     if checked is None:
         parts.append(("not verified yet (v)\n", WEAK))
     else:
         parts.append((f"{checked[1]}\n", GOOD if checked[0] else BAD))
+    parts.extend(f"{each}\n" for each in made)
     verdict = found["verdict"]
     reason = f": {found['reason']}" if found["reason"] else ""
     parts.append((f"{(verdict or 'no end').upper()}{reason}\n", mark({"passed": True}.get(verdict, False))))

@@ -199,7 +199,8 @@ def head(run: Run, now_ns: int) -> Content:
         return Content.assemble((f"{run.runbook} {state}", STRONG), f" for {took}, usually {usual}. {run.title}")
     reason = f": {run.reason}" if run.reason else ""
     style = _VERDICTS.get(run.verdict, STRONG)
-    return Content.assemble((f"{run.runbook} {run.verdict.upper()}", style), f" in {took}{reason}")
+    kept = f"\nThe evidence (5) is {run.bundle}" if run.bundle else ""
+    return Content.assemble((f"{run.runbook} {run.verdict.upper()}", style), f" in {took}{reason}", (kept, WEAK))
 
 
 def steps(run: Run, now_ns: int, width: int) -> tuple[Content, int]:

@@ -10,17 +10,18 @@ from typing import Any
 from textual.app import App
 
 
-def show_file(app: App[Any], path: Path, what: str) -> None:
+def show_file(app: App[Any], path: Path, what: str, *, opens: bool = True) -> None:
     """Open a file, or say where it is: without a desktop a browser in text mode would take this terminal.
 
     Args:
         app: the cockpit.
         path: the file, on this computer.
         what: how it is called, such as "the report".
+        opens: whether it can be looked at, or is only there to be had.
     """
     app.notify(f"{what} is {path}", timeout=15, markup=False)
     if app.is_web:
         # To the browser through which this cockpit is used; it may be on another computer.
-        app.deliver_binary(path, open_method="browser")
-    elif sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        app.deliver_binary(path, open_method="browser" if opens else "download")
+    elif opens and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"):
         app.open_url(path.as_uri())
