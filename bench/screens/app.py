@@ -21,7 +21,7 @@ from bench.errors import BenchError
 from bench.operators import user_name
 from bench.screens.base import SCREENS, View
 from bench.screens.dialogs import ChooseRig, Confirm, Help, NoEngine
-from bench.screens.question import Question
+from bench.screens.question import LargePicture, Question
 from bench.screens.rig import RigScreen
 from bench.service.remote import Remote
 
@@ -169,12 +169,13 @@ class Cockpit(App[int]):
 
     def _ask(self) -> None:
         """Bring a new question up, once; it can be put off."""
-        for screen in self.screen_stack:
-            if isinstance(screen, Question) and screen.prompt.number not in self.model.prompts:
-                # Somebody else answered it, or the run is over.
-                screen.dismiss(None)
-                return
-        if isinstance(self.screen, Question) or self.link.view_only:
+        open_now = [screen for screen in self.screen_stack if isinstance(screen, Question)]
+        if any(screen.prompt.number not in self.model.prompts for screen in open_now):
+            # Somebody else answered it, or the run is over. What lies above it is put away by whoever opened it.
+            if isinstance(self.screen, Question | LargePicture):
+                self.screen.dismiss(None)
+            return
+        if open_now or self.link.view_only:
             return
         # Each engine counts its questions from one.
         pid = self.model.pid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -10,7 +11,12 @@ from textual.widgets import DataTable
 from bench.campaign.state import AttemptResult
 from bench.campaign.summary import CaseSummary, Summary
 from bench.cockpit import fold
+from bench.pictures import read_picture
+from bench.screens.dialogs import Help
+from bench.screens.picture import PictureView
 from bench.screens.question import Question
+from bench.screens.rig import RigScreen
+from tests.processes import ROOT
 from tests.screens.replay import Recorded, replay, until
 
 pytestmark = pytest.mark.realtime
@@ -99,3 +105,26 @@ async def test_each_engine_counts_its_questions_from_one() -> None:
             await until(pilot, lambda: isinstance(app.screen, Question), "the question")
             await pilot.press("escape")
             await until(pilot, lambda: not isinstance(app.screen, Question), "it put off")
+
+
+@pytest.mark.parametrize("key", ["f1", "z", ""])
+async def test_a_question_that_somebody_else_answered_goes_whatever_lies_above_it(key: str) -> None:
+    app, shown = replay(), read_picture(ROOT / "runbooks", "pictures/supply-path.png")
+    link = app.link
+    assert isinstance(link, Recorded)
+    link.answers["picture"] = shown.described | {"data": b64encode(shown.data).decode()}
+    question = {"type": "prompt", "prompt": 1, "text": "So?", "choices": ["yes", "no"], "picture": shown.described}
+    async with app.run_test(size=(80, 24)) as pilot:
+        fold.fold(app.model, question | {"state": "open"}, 0.0)
+        await until(pilot, lambda: isinstance(app.screen, Question) and app.screen.query(PictureView), "the question")
+        if key == "f1":
+            app.action_help()
+        elif key:
+            await pilot.press(key)
+        await until(pilot, lambda: not key or not isinstance(app.screen, Question), "what lies above it")
+        fold.fold(app.model, question | {"state": "closed"}, 0.0)
+        await pilot.pause(0.5)
+        if key == "f1":
+            assert isinstance(app.screen, Help), "nobody closed it"
+            await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, RigScreen), "it gone")
