@@ -170,10 +170,15 @@ class Cockpit(App[int]):
     def _ask(self) -> None:
         """Bring a new question up, once; it can be put off."""
         open_now = [screen for screen in self.screen_stack if isinstance(screen, Question)]
-        if any(screen.prompt.number not in self.model.prompts for screen in open_now):
+        if not self.model.attached:
+            # That the engine is lost must be seen. If it comes back it asks again.
+            self._asked.clear()
+        if open_now and not (self.model.attached and open_now[0].prompt.number in self.model.prompts):
             # Somebody else answered it, or the run is over. What lies above it is put away by whoever opened it.
             if isinstance(self.screen, Question | LargePicture):
                 self.screen.dismiss(None)
+            return
+        if not self.model.attached:
             return
         if open_now or self.link.view_only:
             return
@@ -192,7 +197,7 @@ class Cockpit(App[int]):
                 choice, who = answer
                 self.link.who = who
                 self.command("answer", f"answered {choice}", prompt=number, choice=choice)
-            elif number in self.model.prompts:
+            elif number in self.model.prompts and self.model.attached:
                 self.notify("a brings the question back")
 
         may_answer = not self.link.view_only

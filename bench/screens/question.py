@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal, Vertical
+from textual.containers import Container, Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static
 
@@ -56,7 +56,8 @@ class Question(ModalScreen[tuple[str, str] | None]):
         with Vertical(classes="dialog -picture" if picture else "dialog") as box:
             box.border_title = "The runbook asks"
             with Horizontal(id="question-head"):
-                yield Static(prompt.text, id="question", markup=False)
+                with VerticalScroll(id="question-room"):
+                    yield Static(prompt.text, id="question", markup=False)
                 yield EStop(" F9 E-STOP ")
             if picture:
                 with Container(id="picture-room"):

@@ -148,6 +148,10 @@ class RunScreen(View):
             self._face(choose=False)
         if not self.query_one("#runbooks", OptionList).option_count and model.attached:
             self.list_runbooks()
+        if run is None and not self.choosing:
+            # Another engine than the one whose run was watched.
+            self._shown_job = None
+            self._face(choose=True)
         if run is None or self.choosing:
             return
         self.query_one("#head", Static).update(head(run, now_ns))

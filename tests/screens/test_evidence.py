@@ -16,6 +16,7 @@ from bench.screens.dialogs import Help
 from bench.screens.picture import PictureView
 from bench.screens.question import Question
 from bench.screens.rig import RigScreen
+from bench.screens.run import RunScreen
 from tests.processes import ROOT
 from tests.screens.replay import Recorded, replay, until
 
@@ -105,6 +106,27 @@ async def test_each_engine_counts_its_questions_from_one() -> None:
             await until(pilot, lambda: isinstance(app.screen, Question), "the question")
             await pilot.press("escape")
             await until(pilot, lambda: not isinstance(app.screen, Question), "it put off")
+
+
+async def test_a_question_makes_room_for_the_loss_of_its_engine_and_comes_back_with_it() -> None:
+    app = replay()
+    question = {"type": "prompt", "state": "open", "prompt": 1, "text": "So?", "choices": ["yes", "no"]}
+    async with app.run_test(size=(80, 24)) as pilot:
+        fold.fold(app.model, question, 0.0)
+        await until(pilot, lambda: isinstance(app.screen, Question), "the question")
+        fold.parted(app.model, "lost", "killed")
+        await until(pilot, lambda: isinstance(app.screen, RigScreen), "the rig's screen")
+        await until(pilot, lambda: "ENGINE LOST" in str(app.screen.query_one("#state").render()), "the loss")
+        fold.parted(app.model, "attached", "")
+        await until(pilot, lambda: isinstance(app.screen, Question), "the question again")
+        app.screen.dismiss(None)
+        await pilot.press("2")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and not app.screen.choosing, "the run")
+        fold.attached(app.model, app.model.engine | {"pid": 1, "run": None, "prompts": []}, 0.0)
+        screen = app.screen
+        await until(
+            pilot, lambda: isinstance(screen, RunScreen) and screen.choosing, "no run of an engine that is gone"
+        )
 
 
 @pytest.mark.parametrize("key", ["f1", "z", ""])
