@@ -9,6 +9,9 @@ from typing import NamedTuple, Protocol
 from bench.events import EventStream
 from bench.pictures import FOLDER, Picture
 
+WEB = "web"
+"""Whoever uses a browser and has not said his name."""
+
 
 class Answer(NamedTuple):
     """What somebody answered: one of the choices, and who it was, for the record."""

@@ -29,6 +29,7 @@ from textual_serve.server import Server
 
 from bench.cli.common import state_folder
 from bench.errors import UsageError
+from bench.operators import WEB
 from bench.service.address import engine_address
 from bench.service.remote import read_token
 
@@ -79,7 +80,7 @@ class WebOptions:
     def command(self) -> str:
         """What is started for each browser, for the shell."""
         more = ["--view"] if self.view_only else []
-        return shlex.join([sys.executable, "-m", "bench.cli", "tui", str(self.rig), "--who", "web", *more])
+        return shlex.join([sys.executable, "-m", "bench.cli", "tui", str(self.rig), "--who", WEB, *more])
 
 
 class Door:

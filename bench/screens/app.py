@@ -18,7 +18,7 @@ from bench.cockpit import fold
 from bench.cockpit.link import Link
 from bench.cockpit.model import Model
 from bench.errors import BenchError
-from bench.operators import user_name
+from bench.operators import WEB, user_name
 from bench.screens.base import SCREENS, View
 from bench.screens.dialogs import ChooseRig, Confirm, Help, NoEngine
 from bench.screens.question import LargePicture, Question
@@ -200,10 +200,9 @@ class Cockpit(App[int]):
             elif number in self.model.prompts and self.model.attached:
                 self.notify("a brings the question back")
 
-        may_answer = not self.link.view_only
-        self.push_screen(
-            Question(prompt, self.link.who or user_name(), self.link.picture, may_answer=may_answer), answered
-        )
+        who, may_answer = self.link.who or user_name(), not self.link.view_only
+        who = "" if who == WEB else who
+        self.push_screen(Question(prompt, who, self.link.picture, may_answer=may_answer), answered)
 
     # Commands
 
@@ -307,40 +306,8 @@ class Cockpit(App[int]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action by name."""
-        yield SystemCommand("E-STOP (F9)", "The safe state at once", self.action_estop)
-        for index, (mode, name) in enumerate(
-            (("rig", "Rig"), ("run", "Run"), ("messages", "Messages"), ("hands", "Hands on"), ("evidence", "Evidence")),
-            1,
-        ):
-            yield SystemCommand(f"Show {name} ({index})", f"The screen {name}", lambda mode=mode: self.action_go(mode))
-        yield SystemCommand("Choose a runbook (n)", "Its plan, and start it", self._choose_runbook)
-        yield SystemCommand("Pause or resume (p)", "Hold the run before its next step", self.action_pause)
-        yield SystemCommand("Abort this step (x)", "It ends undecided; the rest is blocked", self.action_abort_step)
-        yield SystemCommand("Abort the run (X)", "The rig goes to its safe state", self.action_abort)
-        yield SystemCommand("Answer a question (a)", "Of a runbook", self.action_answer)
-        yield SystemCommand("Park the rig (k)", "After a stop, an abort, or acts by hand", self.action_park)
-        yield SystemCommand("Verify evidence (v)", "Of the run that is chosen", self._on_evidence("action_verify"))
-        yield SystemCommand("Open a report (o)", "Of the run that is chosen", self._on_evidence("action_report"))
-        yield SystemCommand("Hand over (h)", "One file of the chosen run", self._on_evidence("action_hand_over"))
-        yield SystemCommand("Campaigns (c)", "Their nights, or back to the runs", self._on_evidence("action_campaigns"))
-        yield SystemCommand("End the engine", "If no run is going on", self.action_stop_engine)
-        yield SystemCommand("Keys (F1)", "All keys on one page", self.action_help)
-        yield from super().get_system_commands(screen)
+        from bench.screens.palette import commands
 
-    def _choose_runbook(self) -> None:
-        self.action_go("run")
-        from bench.screens.run import RunScreen
-
-        screen = self.screen
-        if isinstance(screen, RunScreen) and screen.is_mounted and not screen.choosing:
-            screen.action_choose()
-
-    def _on_evidence(self, action: str) -> Callable[[], None]:
-        def act() -> None:
-            from bench.screens.evidence import EvidenceScreen
-
-            self.action_go("evidence")
-            if isinstance(self.screen, EvidenceScreen) and self.screen.is_mounted:
-                getattr(self.screen, action)()
-
-        return act
+        yield from commands(self)
+        # Textual's own page of keys would be the second of that name.
+        yield from (each for each in super().get_system_commands(screen) if each.title != "Keys")

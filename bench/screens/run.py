@@ -71,7 +71,9 @@ class RunScreen(View):
             ("time-room", "Time line"),
         ):
             self.query_one(f"#{name}").border_title = title
-        self._face(choose=self.cockpit.model.run is None)
+        run = self.cockpit.model.run
+        self._shown_job = run.job if run is not None else None
+        self._face(choose=run is None)
         self.list_runbooks()
 
     @property

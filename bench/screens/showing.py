@@ -19,9 +19,11 @@ def show_file(app: App[Any], path: Path, what: str, *, opens: bool = True) -> No
         what: how it is called, such as "the report".
         opens: whether it can be looked at, or is only there to be had.
     """
-    app.notify(f"{what} is {path}", timeout=15, markup=False)
     if app.is_web:
+        app.notify(f"{what} comes to the browser")
         # To the browser through which this cockpit is used; it may be on another computer.
         app.deliver_binary(path, open_method="browser" if opens else "download")
-    elif opens and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"):
+        return
+    app.notify(f"{what} is {path}", timeout=15, markup=False)
+    if opens and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"):
         app.open_url(path.as_uri())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any, TextIO
 
-from bench.clock import RealClock
 from bench.service.client import EngineClient
 from bench.service.lines import event_of
 from bench.terminal import TablePrinter
@@ -48,7 +47,7 @@ class Follower:
         elif message["type"] == "event":
             event = event_of(message)
             if event.kind == "run" and event.data["state"] == "start":
-                self._table.heading(event.data["runbook"], event.data["title"], event.data["rig"], RealClock().kind)
+                self._table.heading(event.data["runbook"], event.data["title"], event.data["rig"], event.at.kind)
                 self._table.began(event.at.mono_ns)
             self._table.event(event)
         elif message["type"] == "prompt" and message["state"] == "open":

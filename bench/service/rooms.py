@@ -107,7 +107,8 @@ def _records(journal: Path) -> Iterator[dict[str, Any]]:
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     found = []
     if before["verdict"] != after["verdict"]:
-        found.append(f"the run: {before['verdict']} before, {after['verdict']} now")
+        was, now = (each["verdict"] or "no end" for each in (before, after))
+        found.append(f"the run: {was} before, {now} now")
     old = {(step["group"], step["name"]): step for step in before["steps"]}
     new = {(step["group"], step["name"]): step for step in after["steps"]}
     for key, step in new.items():

@@ -6,12 +6,14 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-from textual.widgets import DataTable
+from textual.binding import Binding
+from textual.widgets import DataTable, Input
 
 from bench.campaign.state import AttemptResult
 from bench.campaign.summary import CaseSummary, Summary
 from bench.cockpit import fold
 from bench.pictures import read_picture
+from bench.screens.base import SCREENS
 from bench.screens.dialogs import Help
 from bench.screens.picture import PictureView
 from bench.screens.question import Question
@@ -150,3 +152,35 @@ async def test_a_question_that_somebody_else_answered_goes_whatever_lies_above_i
             assert isinstance(app.screen, Help), "nobody closed it"
             await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, RigScreen), "it gone")
+
+
+async def test_every_key_has_its_action_in_the_palette() -> None:
+    app = replay()
+    async with app.run_test(size=(80, 24)) as pilot:
+        named = {command.title for command in app.get_system_commands(app.screen)}
+        for mode, _ in SCREENS:
+            app.action_go(mode)
+            await pilot.pause()
+            for binding in (*app.screen.BINDINGS, *app.BINDINGS):
+                assert isinstance(binding, Binding)
+                if binding.action.startswith("go(") or binding.key == "escape":
+                    continue
+                keys = {"slash": "/", "plus": "+", "minus": "-"}
+                key = binding.key.split(",")[0]
+                shown = keys.get(key, key.upper() if key.startswith("f") else key)
+                assert any(f"({shown})" in title for title in named), binding
+
+
+async def test_the_palette_reaches_what_was_never_shown_before() -> None:
+    app = replay()
+    async with app.run_test(size=(80, 24)) as pilot:
+        commands = {command.title: command.callback for command in app.get_system_commands(app.screen)}
+        commands["By hand: Swell"]()
+        await until(pilot, lambda: isinstance(app.focused, Input) and app.focused.id == "field-volts", "the form")
+        assert app.focused is not None
+        assert app.screen.query_one("#field-length"), "of a swell"
+        commands["Search messages (/)"]()
+        await until(pilot, lambda: app.focused and app.focused.id == "search", "the search")
+        commands["Start the runbook (s)"]()
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.choosing, "a choice first")
+        assert [do for do, _ in app.link.calls if do == "run"] == []  # type: ignore[attr-defined]
