@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -321,3 +324,39 @@ def test_a_run_that_is_interrupted_is_made_safe_and_its_evidence_sealed(number: 
     assert "long UNDECIDED" in out and "wait" not in out, "and nothing else is begun"
     (bundle,) = Path("evidence").iterdir()
     assert verify(bundle).problem == ""
+
+
+def test_the_cockpit_says_what_it_has_no_terminal_for() -> None:
+    code, said = in_a_pty("tui", "rigs/emulated.yaml", TERM="dumb")
+    assert (code, "TERM is dumb" in said) == (2, True)
+    for stream in ("stdin", "stdout", "stderr"):
+        code, said = in_a_pty("tui", "rigs/emulated.yaml", without=stream)
+        name = {"stdin": "input", "stdout": "output", "stderr": "error"}[stream]
+        assert (code, f"standard {name} is none" in said) == (2, True), said
+        assert "Traceback" not in said
+
+
+def test_the_cockpit_without_any_rig_file_says_so(tmp_path: Path) -> None:
+    code, said = in_a_pty("tui", cwd=tmp_path)
+    assert code == 2
+    assert f"there is no rig file in {tmp_path / 'rigs'}" in said.replace("\r\n", " ")
+    assert "Traceback" not in said
+
+
+def in_a_pty(*arguments: str, without: str = "", cwd: Path = ROOT, **more: str) -> tuple[int, str]:
+    """Run the command line in a terminal of its own; how it ended, and what it said there and elsewhere."""
+    master, slave = pty.openpty()
+    streams: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+    if without:
+        streams[without] = subprocess.DEVNULL if without == "stdin" else subprocess.PIPE
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "200"} | more
+    command = [sys.executable, "-m", "bench.cli", *arguments]
+    said = b""
+    with subprocess.Popen(command, cwd=cwd, env=environment, **streams) as process:
+        os.close(slave)
+        with contextlib.suppress(OSError):  # as a terminal ends
+            while part := os.read(master, 4096):
+                said += part
+        os.close(master)
+        said += b"".join(each.read() for each in (process.stdout, process.stderr) if each is not None)
+    return process.returncode, said.decode()

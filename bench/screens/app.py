@@ -106,7 +106,12 @@ class Cockpit(App[int]):
         """Look for the engine, and draw what it says."""
         self.set_interval(1 / MOST_DRAWS_A_SECOND, self.redraw)
         if self._rig is None:
-            self.push_screen(ChooseRig(self._surroundings.rigs()), self._find)
+            try:
+                rigs = self._surroundings.rigs()
+            except BenchError as error:
+                self._fail(error)
+            else:
+                self.push_screen(ChooseRig(rigs), self._find)
         else:
             # The first picture, with the emergency stop on it, does not wait for the rig file to be read.
             self.call_after_refresh(self._find, self._rig)
@@ -120,8 +125,12 @@ class Cockpit(App[int]):
         try:
             await self.link.run(lambda: self._surroundings.address(rig))
         except BenchError as error:
-            self.failure = str(error)
-            self.exit(2)
+            self._fail(error)
+
+    def _fail(self, error: BenchError) -> None:
+        """End, since nothing can be shown; whoever started this says why."""
+        self.failure = str(error)
+        self.exit(2)
 
     # Drawing
 

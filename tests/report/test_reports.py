@@ -162,6 +162,53 @@ def test_a_compressed_bundle_is_the_same_evidence(tmp_path: Path) -> None:
     assert "cannot be read" in result.stderr
 
 
+def test_a_page_replaces_its_like_and_nothing_else(tmp_path: Path) -> None:
+    path = bundle(tmp_path)
+    page = tmp_path / f"{path.name}.html"
+    for _ in range(2):
+        assert CliRunner().invoke(main, ["report", str(path)]).exit_code == 0
+    page.write_text("<html>somebody else's</html>")
+    result = CliRunner().invoke(main, ["report", str(path), "--junit", "j.xml"])
+    assert (result.exit_code, "is there, and no report" in result.stderr) == (2, True)
+    assert page.read_text() == "<html>somebody else's</html>"
+    assert not (tmp_path / "j.xml").exists()
+
+
+def test_evidence_is_packed_for_others_and_stays_where_it_is(tmp_path: Path) -> None:
+    path = bundle(tmp_path)
+    for _ in range(2):
+        result = CliRunner().invoke(main, ["pack", str(path), "--out", "out", "--json"])
+        assert result.exit_code == 0
+    (made,) = json.loads(result.output)
+    assert path.is_dir()
+    check = CliRunner().invoke(main, ["verify", made["file"], "--trust", made["fingerprint"]])
+    assert (check.exit_code, "verified" in check.output) == (0, True)
+    Path(made["file"]).write_text("somebody else's")
+    result = CliRunner().invoke(main, ["pack", str(path), "--out", "out"])
+    assert (result.exit_code, "not of this run" in result.stderr) == (2, True)
+    assert Path(made["file"]).read_text() == "somebody else's"
+    (path / "journal.jsonl").write_bytes((path / "journal.jsonl").read_bytes() + b"x")
+    result = CliRunner().invoke(main, ["pack", str(path), "--out", "other"])
+    assert (result.exit_code, "no evidence to give to anybody" in result.stderr) == (2, True)
+    assert not (tmp_path / "other").exists()
+
+
+def test_what_a_person_was_shown_and_answered_is_on_the_page(tmp_path: Path) -> None:
+    picture = {"path": "runbook/p.png", "sha256": "ab" * 32, "size": 1}
+    asked = {"text": "Like <this>?", "choices": ["yes", "no"], "picture": picture}
+
+    def talk(stream: EventStream) -> None:
+        stream.emit("engine", "question", asked)
+        stream.emit("engine", "operator", {"who": "Ada", "did": "answer yes", "question": "Like <this>?"})
+
+    key = BenchKey.load_or_create(tmp_path / "state" / "keys")
+    start = {"state": "start", "runbook": "r", "title": "", "rig": "r", "clock": "virtual", "emulated": True}
+    start |= {"seed": None, "faults": [], "duts": {}}
+    end = {"state": "end", "verdict": "passed", "reason": "", "safe": True, "findings": []}
+    texts = [each.text for each in read_run(pack_virtual(tmp_path / "e", key, script=talk, start=start, end=end)).came]
+    assert texts == [f"asked: Like <this>? [yes / no] (picture runbook/p.png, SHA-256 {'ab' * 32})", "Ada: answer yes"]
+
+
 def test_junit_counts_and_survives_anything_that_is_said() -> None:
     verdicts = ("passed", "failed", "undecided", "blocked", "skipped", "flaky pass")
     cases = [

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import stat
+from base64 import b64decode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bench.capabilities import AcSource, Switch
 from bench.errors import UsageError
+from bench.evidence.verify import Level, verify
+from bench.pictures import MOST_BYTES
 from bench.service import clients as service_clients
 from bench.service.client import connected
 from tests.service.engines import attached, engine, until
@@ -30,6 +36,40 @@ async def test_a_run_is_ordered_watched_and_ends(tmp_path: Path) -> None:
         assert (status["state"], status["run"]) == ("parked", None)
         assert first["n"] < status["events"]
         assert [done["job"] for done in status["done"]] == [1]
+
+
+async def test_a_question_with_the_largest_picture_is_asked_answered_and_kept(tmp_path: Path) -> None:
+    books = tmp_path / "books"
+    books.mkdir()
+    pixels = random.Random(1).randbytes(3 * 590 * 590)
+    Image.frombytes("RGB", (590, 590), pixels).save(books / "noise.png")
+    data = (books / "noise.png").read_bytes()
+    assert 0.99 * MOST_BYTES < len(data) <= MOST_BYTES
+    (books / "look.yaml").write_text(
+        "runbook: look\ntitle: Look\nsteps:\n  - prompt: {text: Like this?, picture: noise.png}\n"
+    )
+    async with attached(tmp_path) as (served, client):
+        await client.call("subscribe")
+        await client.call("run", runbooks=[str(books / "look.yaml")])
+        asked = await until(client, type="prompt", state="open")
+        assert asked["picture"]["sha256"] == sha256(data).hexdigest()
+        assert "data" not in asked["picture"]
+        async with connected(served.socket) as looking:
+            await looking.call("view")
+            found = await looking.call("picture", prompt=asked["prompt"])
+            assert b64decode(found["data"]) == data
+            with pytest.raises(UsageError, match="may only look"):
+                await looking.call("answer", prompt=asked["prompt"], choice="yes")
+        # What is shown is what was read, whatever becomes of the file meanwhile.
+        (books / "noise.png").unlink()
+        await client.call("answer", prompt=asked["prompt"], choice="yes", who="Grace")
+        answered = await until(client, kind="operator", did="answer yes")
+        assert (answered["data"]["who"], answered["data"]["question"]) == ("Grace", "Like this?")
+        end = await until(client, type="job", state="end")
+    bundle = Path(end["bundle"])
+    assert end["verdict"] == "passed"
+    assert (bundle / "runbook" / "noise.png").read_bytes() == data
+    assert verify(bundle).level is Level.INTEGRITY_ONLY
 
 
 async def test_clients_see_the_same_events_in_the_same_order_without_a_gap(tmp_path: Path) -> None:
