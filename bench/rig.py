@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
+from bench import loading
 from bench.capabilities import can
 from bench.clock import Clock
 from bench.counters import FileCounters
@@ -367,6 +368,7 @@ async def open_rig(
             session = RigSession(rig, stream, drivers, parties, Ledger(folder / "seen.jsonl"))
             try:
                 await session.connect()
+                loading.done()
                 yield session
             finally:
                 await session.close()
