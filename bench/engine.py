@@ -22,7 +22,7 @@ from bench.quantities import format_duration
 from bench.request_params import NothingSaved
 from bench.results import RunResult, StepResult
 from bench.resume import REPEAT, Resumption, ask_about, until_back
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 from bench.runbook import Placed, PlacedPrecondition, Runbook
 from bench.safety import reach
 from bench.sightings import Sighting

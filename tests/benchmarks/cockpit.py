@@ -27,8 +27,8 @@ from bench.clock import RealClock
 from bench.events import Event
 from bench.evidence.keys import BenchKey
 from bench.one_run import RigRunner
-from bench.rig import RigSession, open_rig
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
+from bench.rig.session import RigSession, open_rig
 from bench.service.address import socket_path
 from bench.service.client import connected
 from bench.service.lines import encode

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.planner import Plan
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.runbook import Placed, Runbook
 from bench.runner import Finished, RunOptions, execute, prepare
 from bench.steps import Step
