@@ -13,7 +13,7 @@ from bench.campaign.plan import CampaignPlan, Case, by_rig, cases_of
 from bench.campaign.record import NightRecord
 from bench.campaign.state import AttemptResult, CaseState, NightState, outcome_of
 from bench.campaign.times import Window, wait_until
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.tasks import ours
 
 Room = Callable[[], str]

@@ -16,7 +16,7 @@ from bench.campaign.plan import CampaignPlan, Case, plan_campaign
 from bench.campaign.record import Earlier, new_night, read_record
 from bench.campaign.state import AttemptResult, NightState
 from bench.campaign.work import CampaignOptions, work
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 
 ROOT = Path(__file__).parents[2]
 RIG = ROOT / "rigs" / "emulated.yaml"
