@@ -74,7 +74,7 @@ def _check_terminal(environment: Mapping[str, str]) -> None:
 
 
 def _rigs(folder: Path = Path("rigs")) -> list[tuple[Path, str]]:
-    from bench.rig_file import load_rig
+    from bench.rig.load import load_rig
 
     found = []
     for path in sorted(folder.glob("*.yaml")):
@@ -94,7 +94,7 @@ def _rigs(folder: Path = Path("rigs")) -> list[tuple[Path, str]]:
 
 
 def _may_pace(rig: Path) -> bool:
-    from bench.rig_file import load_rig
+    from bench.rig.load import load_rig
 
     return not str(rig).startswith(f"{SCHEME}:") and load_rig(rig).emulated
 

@@ -19,11 +19,12 @@ from bench.evidence.keys import BenchKey
 from bench.evidence.manifest import INTERRUPTED
 from bench.evidence.redact import Redactor
 from bench.operators import Operator
+from bench.parties import dut_summary
 from bench.pictures import FOLDER
 from bench.planner import Plan
 from bench.results import RunResult
 from bench.resume_bundle import Interrupted
-from bench.rig import RigSession, dut_summary
+from bench.rig.session import RigSession
 from bench.runbook import Runbook
 from bench.verdict import exit_code
 

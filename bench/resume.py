@@ -11,7 +11,7 @@ from bench.events import EventStream
 from bench.expectations import StepWatch
 from bench.operators import Operator, put_question
 from bench.results import StepResult
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 from bench.runbook import Placed
 from bench.verdict import Verdict
 

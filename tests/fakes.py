@@ -17,8 +17,8 @@ from bench.operators import Answer
 from bench.parties import Certificates, KeyPair, Parties, User
 from bench.pictures import Picture
 from bench.results import RunResult
-from bench.rig import RigSession
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
+from bench.rig.session import RigSession
 from bench.runbook import Runbook, load_runbook
 from tests.fake_devices import FakeConsole, FakeGateway, FakeHub, FakeMeter, FakeRelay, FakeSniffer, FakeSource
 

@@ -10,7 +10,6 @@ import click
 
 from bench.cli.common import JSON, say
 from bench.errors import UsageError
-from bench.evidence.packed import SUFFIX
 
 
 @click.command("report")
@@ -29,6 +28,7 @@ from bench.evidence.packed import SUFFIX
 def report(bundles: tuple[Path, ...], out: Path, junit: Path | None, as_json_: bool) -> None:
     """Write an HTML report of each run from its BUNDLE of evidence: steps, verdicts, what came, with a time line."""
     from bench.cli.runs import verify_bundle
+    from bench.evidence.packed import SUFFIX
     from bench.report.files import check_own, write_whole
     from bench.report.junit import suite_of, to_xml
     from bench.report.pages import run_page
@@ -75,7 +75,7 @@ def _is_of(packed: Path, run: str) -> bool:
 def pack(bundles: tuple[Path, ...], out: Path, as_json_: bool) -> None:
     """Make one file of each BUNDLE of evidence, to be given to others, who check it with `hilbench verify`."""
     from bench.cli.runs import verify_bundle
-    from bench.evidence.packed import pack_copy
+    from bench.evidence.packed import SUFFIX, pack_copy
     from bench.evidence.verify import Level
 
     done = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import getpass
 import json
@@ -33,6 +32,8 @@ def _engine(rig_path: Path) -> Path | Remote:
 
 def _with_engine(rig_path: Path, who: str, act: Callable[[EngineClient], Awaitable[Any]], *, hung: bool = False) -> Any:
     """Connect to an engine and do something; `hung` gives up on one that says nothing for half a second."""
+    import asyncio
+
     from bench.service.client import connected
 
     async def whole() -> Any:
@@ -247,8 +248,8 @@ def lease() -> None:
 def lease_show(rig_path: Path) -> None:
     """Say who holds RIG, who uses what it shares with other rigs, and who waits for that."""
     from bench.lease import holder_of
-    from bench.rig_file import load_rig
-    from bench.rig_state import folder_of
+    from bench.rig.load import load_rig
+    from bench.rig.state import folder_of
     from bench.shared import shared_folder, waiting
 
     rig = load_rig(rig_path)

@@ -24,7 +24,7 @@ from bench.one_run import RigRunner
 from bench.operators import Operator
 from bench.planner import describe_act, plan
 from bench.quantities import format_duration
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 from bench.runbook import Placed, Runbook
 from bench.safety import reach
 from bench.steps import Step

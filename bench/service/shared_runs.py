@@ -9,7 +9,7 @@ from bench.errors import BenchError
 from bench.one_run import Finished, RigRunner
 from bench.operators import Operator
 from bench.planner import Plan
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 from bench.runbook import Runbook
 from bench.safety import reach
 from bench.shared import shares_held

@@ -15,7 +15,7 @@ from bench.one_run import Finished, Reporter
 from bench.operators import Operator
 from bench.planner import Plan
 from bench.quantities import format_duration
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.runbook import Runbook
 from bench.testscripts.evidence import EvidenceFolder
 from bench.testscripts.plan import RolePlan
