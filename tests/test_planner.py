@@ -38,7 +38,8 @@ def send(variant: str, **more: str) -> str:
 def test_every_runbook_of_the_project_plans_cleanly(path: Path, rig: Rig) -> None:
     its_plan = plan(rig, load_runbook(path))
     assert its_plan.runbook == path.stem
-    assert its_plan.covers and not its_plan.notes
+    # Whether a bench is wired as it should be is nobody's requirement.
+    assert (its_plan.covers or path.stem == "bench-wiring") and not its_plan.notes
     assert 30 < its_plan.usual_s <= its_plan.longest_s < 5 * 3600
     assert [step.group for step in its_plan.steps][-1] == "park"
 
@@ -47,7 +48,7 @@ def test_the_project_has_the_runbooks_that_it_speaks_of() -> None:
     names = {path.stem for path in (ROOT / "runbooks").glob("*.yaml")}
     assert names >= {
         "ic01", "ic02", "han-join", "arm-supply", "supply-outage-short", "supply-outage-long", "over-voltage",
-        "over-voltage-smets1"
+        "over-voltage-smets1", "bench-wiring"
     }  # fmt: skip
 
 
