@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
@@ -155,3 +156,11 @@ def said(cockpit: Cockpit) -> str:
     """What stands where the picture would be."""
     found = cockpit.screen.query("#picture-says")
     return str(found.first().render()) if found else ""
+
+
+def test_the_pictures_in_the_documents_are_those_of_the_screens() -> None:
+    namespace = runpy.run_path(str(ROOT / "docs" / "picture.py"))
+    for name, snapshot in namespace["SCREENS"].items():
+        assert (ROOT / "docs" / name).read_bytes() == (ROOT / namespace["SNAPSHOTS"] / snapshot).read_bytes(), (
+            f"docs/{name} is old: make picture"
+        )
