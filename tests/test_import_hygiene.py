@@ -49,6 +49,20 @@ def test_the_headless_path_loads_no_driver_no_emulator_and_no_screen_of_its_own(
     assert packages(modules) & {"textual", "drivers", "pymodbus", "amqtt", "aiomqtt", "pyvisa"} == set()
 
 
+def test_the_cockpit_draws_its_first_picture_without_what_comes_later() -> None:
+    modules = loaded_after("import tui")
+    assert "bench.screens.question" in modules
+    assert packages(modules) & {"PIL", "pydantic", "yaml", "lxml", "cryptography", "aiohttp", "plotext"} == set()
+
+
+def test_a_runbook_with_a_picture_is_read_without_a_library_of_pictures() -> None:
+    modules = loaded_after(
+        "from bench.runbook import find_runbook, load_runbook\nload_runbook(find_runbook('bench-wiring'))"
+    )
+    assert "bench.pictures" in modules
+    assert "PIL" not in packages(modules)
+
+
 LOAD_ALL = """
 from pathlib import Path
 from bench.rig.installed import driver_class
