@@ -43,6 +43,11 @@ class PictureView(Widget):
         self._strips: list[Strip] = []
         self._fits = (0, 0)
 
+    @property
+    def shown(self) -> bool:
+        """Whether there is a picture."""
+        return self._picture is not None
+
     async def show(self, data: bytes) -> None:
         """Decode and show a file.
 

@@ -16,6 +16,7 @@ from bench.cockpit.files import keep_picture
 from bench.cockpit.model import Prompt
 from bench.errors import BenchError
 from bench.screens.base import CLOSE, EStop
+from bench.screens.picture import PictureView
 from bench.screens.showing import show_file
 
 _WIDEST = 60
@@ -48,6 +49,10 @@ class Question(ModalScreen[tuple[str, str] | None]):
         super().__init__()
         self.prompt, self._who, self._fetch, self._may_answer = prompt, who, fetch, may_answer
         self._data = b""
+        # The dialog may be gone before its picture comes: nothing of it is looked for then.
+        self._view, self._says = PictureView(), Static("The picture comes ...", id="picture-says", markup=False)
+        self._larger = Button("Larger (z)", id="larger", compact=True, disabled=True)
+        self._open = Button("Open (o)", id="open", compact=True, disabled=True)
 
     def compose(self) -> ComposeResult:
         """The question, its picture, who answers, and the choices."""
@@ -61,10 +66,12 @@ class Question(ModalScreen[tuple[str, str] | None]):
                 yield EStop(" F9 E-STOP ")
             if picture:
                 with Container(id="picture-room"):
-                    yield Static("The picture comes ...", id="picture-says", markup=False)
+                    yield self._says
+                    self._view.display = False
+                    yield self._view
                 with Horizontal(id="picture-acts"):
-                    yield Button("Larger (z)", id="larger", compact=True, disabled=True)
-                    yield Button("Open (o)", id="open", compact=True, disabled=True)
+                    yield self._larger
+                    yield self._open
                     yield Label(f"{picture['name']}  sha256 {picture['sha256'][:16]}", markup=False)
             with Horizontal(id="answers"):
                 yield Label("Who answers, for the record")
@@ -89,25 +96,20 @@ class Question(ModalScreen[tuple[str, str] | None]):
 
     @work(exclusive=True, group="picture")
     async def _show(self) -> None:
-        from bench.screens.picture import PictureView
-
         assert self.prompt.picture is not None
-        says = self.query_one("#picture-says", Static)
         try:
             self._data = await self._fetch(self.prompt.number)
-            view = PictureView()
-            await view.show(self._data)
+            await self._view.show(self._data)
         except (BenchError, ValueError) as error:
-            says.update(f"{error}\nIt is {self.prompt.picture['path']} on the engine's computer.")
+            self._says.update(f"{error}\nIt is {self.prompt.picture['path']} on the engine's computer.")
         else:
-            await says.remove()
-            await self.query_one("#picture-room").mount(view)
-            self.query_one("#larger").disabled = False
-        self.query_one("#open").disabled = not self._data
+            self._says.display, self._view.display = False, True
+            self._larger.disabled = False
+        self._open.disabled = not self._data
 
     def action_larger(self) -> None:
         """Show the picture as large as the terminal."""
-        if not self.query("#larger") or self.query_one("#larger").disabled:
+        if self._larger.disabled:
             self.notify("there is no picture to show")
         else:
             self.app.push_screen(LargePicture(self._data, str((self.prompt.picture or {})["name"])))
@@ -149,22 +151,19 @@ class LargePicture(ModalScreen[None]):
 
     def __init__(self, data: bytes, name: str) -> None:
         super().__init__()
-        self._data, self._name = data, name
+        self._data, self._file = data, name
+        self._view = PictureView()
 
     def compose(self) -> ComposeResult:
         """The picture below one line."""
         with Horizontal(id="large-head"):
-            yield Label(f" {self._name}  Esc closes", markup=False)
+            yield Label(f" {self._file}  Esc closes", markup=False)
             yield EStop(" F9 E-STOP ")
-        yield Container(id="large")
+        yield self._view
 
     async def on_mount(self) -> None:
         """Decoded once already, so that it is good."""
-        from bench.screens.picture import PictureView
-
-        view = PictureView()
-        await view.show(self._data)
-        await self.query_one("#large").mount(view)
+        await self._view.show(self._data)
 
     def on_click(self) -> None:
         """A click closes it."""

@@ -13,6 +13,7 @@ from bench.cockpit.link import Link
 from bench.cockpit.model import Model
 from bench.errors import UsageError
 from bench.screens.app import Cockpit, Surroundings
+from bench.screens.picture import PictureView
 from bench.service.remote import Remote
 from tests.cockpit.recorded import answers, fold_until
 
@@ -63,3 +64,8 @@ async def until(pilot: Pilot[Any], holds: Callable[[], object], what: str) -> No
             return
         await pilot.pause(0.05)
     raise AssertionError(f"never: {what}")
+
+
+def picture_shown(app: Cockpit) -> bool:
+    """Whether the screen or dialog on top shows a picture."""
+    return any(view.shown for view in app.screen.query(PictureView))

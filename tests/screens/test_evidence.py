@@ -15,12 +15,11 @@ from bench.cockpit import fold
 from bench.pictures import read_picture
 from bench.screens.base import SCREENS
 from bench.screens.dialogs import Help
-from bench.screens.picture import PictureView
 from bench.screens.question import Question
 from bench.screens.rig import RigScreen
 from bench.screens.run import RunScreen
 from tests.processes import ROOT
-from tests.screens.replay import Recorded, replay, until
+from tests.screens.replay import Recorded, picture_shown, replay, until
 
 pytestmark = pytest.mark.realtime
 NIGHT = "night-20260102T220000Z"
@@ -140,7 +139,7 @@ async def test_a_question_that_somebody_else_answered_goes_whatever_lies_above_i
     question = {"type": "prompt", "prompt": 1, "text": "So?", "choices": ["yes", "no"], "picture": shown.described}
     async with app.run_test(size=(80, 24)) as pilot:
         fold.fold(app.model, question | {"state": "open"}, 0.0)
-        await until(pilot, lambda: isinstance(app.screen, Question) and app.screen.query(PictureView), "the question")
+        await until(pilot, lambda: isinstance(app.screen, Question) and picture_shown(app), "the question")
         if key == "f1":
             app.action_help()
         elif key:

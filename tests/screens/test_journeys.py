@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from bench.screens.run import RunScreen
 from bench.service.address import socket_path
 from bench.service.client import connected
 from tests.processes import ROOT, serving
-from tests.screens.replay import until
+from tests.screens.replay import picture_shown, until
 
 pytestmark = pytest.mark.realtime
 RIG = ROOT / "rigs" / "emulated.yaml"
@@ -36,7 +38,7 @@ title: A question
 steps:
   - step: 1
     title: Look at the lamp
-    prompt: {text: Does the lamp blink?}
+    prompt: {text: Does the lamp blink?, picture: lamp.png}
 """
 OUTAGE = """
 runbook: dark
@@ -162,6 +164,7 @@ async def test_a_run_is_aborted_in_an_outage_and_the_rig_parked_again(bench: Ben
 async def test_a_question_is_answered_with_a_name(bench: Bench) -> None:
     runbook = bench.folder / "ask.yaml"
     runbook.write_text(PROMPT)
+    shutil.copy(ROOT / "runbooks" / "pictures" / "supply-path.png", bench.folder / "lamp.png")
     app = cockpit(bench)
     async with used(app, 80, 24) as pilot:
         await attached(pilot, app)
@@ -171,6 +174,7 @@ async def test_a_question_is_answered_with_a_name(bench: Bench) -> None:
         await until(pilot, lambda: "ASKS (1)" in shown(app, "#state"), "a mark in the bar")
         await pilot.press("a")
         await until(pilot, lambda: isinstance(app.screen, Question), "the question again")
+        await until(pilot, lambda: picture_shown(app), "its picture, from the engine")
         app.screen.query_one("#who", Input).value = "Grace"
         await pilot.click("#choice-0")
         run = app.model.run
@@ -178,7 +182,10 @@ async def test_a_question_is_answered_with_a_name(bench: Bench) -> None:
         await until(pilot, lambda: run.over, "the end")
         assert run.verdict == "passed"
     journal = (Path(run.bundle) / "journal.jsonl").read_text()
-    assert '"did":"answer yes","who":"Grace"' in journal
+    assert '"did":"answer yes","question":"Does the lamp blink?","who":"Grace"' in journal
+    lamp = (ROOT / "runbooks" / "pictures" / "supply-path.png").read_bytes()
+    assert (Path(run.bundle) / "runbook" / "lamp.png").read_bytes() == lamp
+    assert f'"sha256":"{sha256(lamp).hexdigest()}"' in journal
 
 
 @pytest.mark.soak

@@ -15,11 +15,10 @@ from textual.pilot import Pilot
 from bench.cockpit.model import Prompt
 from bench.pictures import read_picture
 from bench.screens.app import Cockpit
-from bench.screens.picture import PictureView
 from bench.screens.question import LargePicture, Question
 from tests.cockpit.recorded import is_event
 from tests.processes import ROOT
-from tests.screens.replay import Recorded, replay, until
+from tests.screens.replay import Recorded, picture_shown, replay, until
 
 pytestmark = pytest.mark.realtime
 
@@ -92,7 +91,7 @@ async def test_states_of_the_bar_and_the_light_theme(picture: Callable[[str, Coc
         await look("lost", pilot)
         model.link = "attached"
         model.prompts[1] = Prompt(1, "Does the green lamp of the meter blink?", ("yes", "no"))
-        await until(pilot, lambda: cockpit.focused, "keys that are taken")
+        await until(pilot, lambda: isinstance(cockpit.screen, Question) and cockpit.focused, "its keys")
         await look("question", pilot)
         model.prompts.clear()
         await until(pilot, lambda: not isinstance(cockpit.screen, Question), "an answer by somebody else")
@@ -120,12 +119,20 @@ async def test_a_question_is_asked_with_its_picture(
         await pilot.pause(0.2)
         cockpit.model.prompts[1] = Prompt(1, text, ("yes", "no"), about)
         cockpit.redraw(always=True)
-        await until(pilot, lambda: cockpit.screen.query(PictureView) and cockpit.focused, "the picture")
+        await until(
+            pilot,
+            lambda: isinstance(cockpit.screen, Question) and picture_shown(cockpit) and cockpit.focused,
+            "the picture",
+        )
         await settle(pilot)
         if not picture(f"asked-{size[0]}x{size[1]}", cockpit):
             wrong.append("asked")
         await pilot.press("z")
-        await until(pilot, lambda: cockpit.screen.query(PictureView), "the picture as large as it can be")
+        await until(
+            pilot,
+            lambda: picture_shown(cockpit) and isinstance(cockpit.screen, LargePicture),
+            "the picture as large as it can be",
+        )
         await settle(pilot)
         if not picture(f"large-{size[0]}x{size[1]}", cockpit):
             wrong.append("large")
@@ -147,7 +154,7 @@ async def test_a_picture_that_is_not_the_one_spoken_of_is_not_shown() -> None:
         cockpit.redraw(always=True)
         await until(pilot, lambda: "not what the engine says" in said(cockpit), "a refusal")
         assert str(shown.path.absolute()) in said(cockpit).replace("\n", " ")
-        assert not cockpit.screen.query(PictureView)
+        assert not picture_shown(cockpit)
         await pilot.press("z", "o")
         await until(pilot, lambda: len(cockpit._notifications) == 2, "two refusals")
 
