@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import getpass
 import json
@@ -33,6 +32,8 @@ def _engine(rig_path: Path) -> Path | Remote:
 
 def _with_engine(rig_path: Path, who: str, act: Callable[[EngineClient], Awaitable[Any]], *, hung: bool = False) -> Any:
     """Connect to an engine and do something; `hung` gives up on one that says nothing for half a second."""
+    import asyncio
+
     from bench.service.client import connected
 
     async def whole() -> Any:
