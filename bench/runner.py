@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench import unparked
+from bench.aftermath import settle
 from bench.clock import Clock, RealClock, VirtualClock
 from bench.errors import BenchError, UsageError
 from bench.evidence.keys import BenchKey
@@ -148,6 +150,12 @@ async def run_all(
         ):
             runs = RigRunner(session, options.out, key, seed=options.seed, faults=options.faults)
             interrupt.runs = runs
+            # A run that is carried on with waits for it by itself, and has it in its own evidence.
+            if hold.was_off and session.folder is not None and interrupted is None:
+                options.say(
+                    f"what devices say of its last run is waited for, {rig.file.drain:g} s from when they are back"
+                )
+                await settle(session, session.folder, unparked.run_of(session.folder))
             for runbook, its_plan in planned:
                 if interrupt.came:
                     break

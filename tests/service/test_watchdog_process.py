@@ -36,6 +36,6 @@ def test_the_source_goes_off_when_engine_and_guard_are_killed(tmp_path: Path) ->
         # Nobody looks meanwhile: a look would be a word.
         time.sleep(5.0)  # noqa: TID251 - another process
         assert asyncio.run(supply_of(tmp_path)) == (True, False), "the relay has no watchdog, the source has"
-        parked = hilbench(tmp_path, "rig", "park", str(path))
+        parked = hilbench(tmp_path, "rig", "park", "--no-wait", str(path))
         assert parked.returncode == 0, parked.stdout + parked.stderr
         assert asyncio.run(supply_of(tmp_path)) == (True, True)
