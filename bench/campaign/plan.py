@@ -13,6 +13,7 @@ from typing import Any
 from bench.campaign.conflicts import conflicts
 from bench.campaign.file import Campaign, Entry
 from bench.campaign.needs import asks_somebody, devices_needed
+from bench.campaign.notice_file import named
 from bench.errors import UsageError
 from bench.planner import Plan, plan
 from bench.rig import drawn_faults, emulator_class
@@ -138,8 +139,8 @@ def plan_campaign(campaign: Campaign, served: Mapping[str, str] | None = None) -
     for name, rig in campaign.rigs.items():
         if not rig.emulated and name not in served:
             found.notes.append(f"no engine serves {name}: its runs go on in this process")
-    for spec in campaign.file.notify:
-        found.notes.append(f"the summary goes out as {spec.name}, {spec.when}")
+    for name, spec in named(campaign.file.notify):
+        found.notes.append(f"the summary goes out as {name}, {spec.when}")
     return found
 
 
