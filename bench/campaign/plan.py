@@ -17,7 +17,7 @@ from bench.campaign.notice_file import named
 from bench.errors import UsageError
 from bench.planner import Plan, plan
 from bench.rig import drawn_faults, emulator_class
-from bench.runbook import Runbook, find_runbook, load_runbook
+from bench.runbook import Runbook, load_runbook
 
 MOST_RUNS = 20_000
 """More planned runs than this in one campaign are taken for a mistake."""
@@ -238,7 +238,7 @@ class _Planner:
     def _runbook(self, name: str) -> Runbook | str:
         if name not in self._runbooks:
             try:
-                self._runbooks[name] = load_runbook(find_runbook(self._campaign.runbook_path(name)))
+                self._runbooks[name] = load_runbook(self._campaign.runbook_path(name))
             except UsageError as error:
                 self._runbooks[name] = str(error)
         return self._runbooks[name]
