@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from bench import rig_park, unparked
+from bench import unparked
 from bench.clock import RealClock, VirtualClock
 from bench.emulate import write_rig
 from bench.errors import UsageError
 from bench.evidence.keys import BenchKey
 from bench.one_run import RigRunner
-from bench.rig import build_emulation, open_rig
-from bench.rig_file import Rig, load_rig
+from bench.rig import park
+from bench.rig.emulation import build_emulation
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
+from bench.rig.session import open_rig
 from bench.runner import make_clock, prepare
 from bench.safety import reach
 from bench.terminal import Silent, TerminalOperator
@@ -33,7 +36,7 @@ async def test_a_rig_that_was_made_safe_is_parked_although_the_meter_is_without_
         lab = load_rig(path)
         async with open_rig(lab, make_clock(), state=tmp_path / "state") as session:
             assert await reach(session, "safe", lab.file.safe) == ()
-        report = await rig_park._park(lab, tmp_path / "state", wait=False)
+        report = await park._park(lab, tmp_path / "state", wait=False)
         assert report.confirmed
         assert report.lines[:2] == ["park  source: output on at 230 V", "park  relay: closed"]
         assert "late alerts are NOT waited for: nobody asked for it" in report.lines[2]
@@ -72,7 +75,7 @@ async def test_what_an_abort_makes_devices_say_is_booked_to_it_by_whoever_parks(
             path.write_text(re.sub(r"(driver: mqtt-hub(\n    .*)*\n    port: )\d+", r"\g<1>9", path.read_text()))
             lab = load_rig(path)
         said: list[str] = []
-        report = await rig_park._park(lab, state, said.append)
+        report = await park._park(lab, state, said.append)
         assert (report.confirmed, said) == (True, report.lines)
         if deaf:
             assert "late alerts are NOT waited for: hub could not be reached" in said[-1]
@@ -84,7 +87,7 @@ async def test_what_an_abort_makes_devices_say_is_booked_to_it_by_whoever_parks(
         (booked,) = [json.loads(line) for line in (folder / "aftermath.jsonl").read_text().splitlines()]
         assert booked["run"] == str(bundle) and booked["came"] == ["0x8F36 from esme to ED"]
         assert unparked.run_of(folder) == ""
-        again = await rig_park._park(lab, state)
+        again = await park._park(lab, state)
         assert len(again.lines) == 2, "a rig that is on has nothing to say"
     finally:
         await world.close()
@@ -98,7 +101,7 @@ async def test_a_relay_that_does_not_follow_is_not_called_parked(tmp_path: Path)
         await stuck.start()
         path = write_rig(rig, stuck, tmp_path / "stuck")
         path.write_text(path.read_text().replace("230 V", "240 V"))
-        report = await rig_park._park(load_rig(path), tmp_path / "state")
+        report = await park._park(load_rig(path), tmp_path / "state")
         assert not report.confirmed
         assert any("NOT CONFIRMED" in line for line in report.lines)
         assert report.lines[-1] == "THE SAFE STATE WAS NOT CONFIRMED"
@@ -108,4 +111,4 @@ async def test_a_relay_that_does_not_follow_is_not_called_parked(tmp_path: Path)
 
 def test_an_emulated_world_of_its_own_needs_no_parking(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="begins parked each time"):
-        rig_park.park(ROOT / "rigs" / "emulated.yaml", tmp_path)
+        park.park(ROOT / "rigs" / "emulated.yaml", tmp_path)

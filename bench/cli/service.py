@@ -246,8 +246,8 @@ def lease() -> None:
 def lease_show(rig_path: Path) -> None:
     """Say who holds RIG, who uses what it shares with other rigs, and who waits for that."""
     from bench.lease import holder_of
-    from bench.rig_file import load_rig
-    from bench.rig_state import folder_of
+    from bench.rig.load import load_rig
+    from bench.rig.state import folder_of
     from bench.shared import shared_folder, waiting
 
     rig = load_rig(rig_path)

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.events import Event
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 from bench.service.address import socket_path
 from bench.service.client import connected
 from bench.service.lines import encode

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.one_run import Finished
 from bench.planner import Plan
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.runbook import Placed, Runbook
 from bench.runner import RunOptions, execute, prepare
 from bench.steps import Step

@@ -10,8 +10,8 @@ from pathlib import Path
 from bench.clock import RealClock
 from bench.evidence.keys import BenchKey
 from bench.one_run import RigRunner
-from bench.rig import RigSession, open_rig
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
+from bench.rig.session import RigSession, open_rig
 from bench.service.address import socket_path
 from bench.service.listening import listening
 from bench.service.server import EngineService

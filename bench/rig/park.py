@@ -16,9 +16,11 @@ from bench.durations import format_duration
 from bench.errors import BenchError, DeviceLost, UsageError
 from bench.events import Event
 from bench.lease import Lease
-from bench.rig import RigSession, driver_class, open_rig
-from bench.rig_file import Rig, load_rig
-from bench.rig_state import state_of
+from bench.rig.file import Rig
+from bench.rig.installed import driver_class
+from bench.rig.load import load_rig
+from bench.rig.session import RigSession, open_rig
+from bench.rig.state import state_of
 from bench.runner import make_clock
 from bench.safety import reach
 from bench.shared import shares_held
