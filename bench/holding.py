@@ -9,7 +9,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import stopped
+from bench import stopped, unparked
+from bench.aftermath import settle
 from bench.clock import RealClock
 from bench.errors import DeviceLost, UnsafeError
 from bench.guard import gone, guarded
@@ -121,6 +122,17 @@ async def patiently_open(
                 break
             await asyncio.sleep(_AGAIN_S)
         yield session
+
+
+async def until_quiet(hold: Hold, session: RigSession, say: Callable[[str], None]) -> None:
+    """Where the supply was just off, wait for what devices still say of it, and book it to the run that cut it.
+
+    Raises:
+        StorageError: the booking cannot be written.
+    """
+    if hold.was_off and session.folder is not None:
+        say("what devices still say of the run before is waited for, and booked to it")
+        await settle(session, session.folder, unparked.run_of(session.folder))
 
 
 async def guard_gone(rig: Rig, folder: Path) -> None:

@@ -15,12 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import unparked
-from bench.aftermath import settle
 from bench.clock import Clock, RealClock, VirtualClock
 from bench.errors import BenchError, UsageError
 from bench.evidence.keys import BenchKey
-from bench.holding import PATIENCE_S, held, patiently_open
+from bench.holding import PATIENCE_S, held, patiently_open, until_quiet
 from bench.one_run import Finished, Reporter, RigRunner
 from bench.planner import Plan, plan
 from bench.resume_bundle import Interrupted, read_interrupted
@@ -149,14 +147,11 @@ async def run_all(
             held(rig, options.state, "run", on_lost=interrupt.stop, say=options.say) as hold,
             patiently_open(opened, PATIENCE_S if hold.was_off else 0.0, options.say) as session,
         ):
+            if interrupted is None:
+                # One that is carried on with waits for it by itself, and has it in its own evidence.
+                await until_quiet(hold, session, options.say)
             runs = RigRunner(session, options.out, key, seed=options.seed, faults=options.faults)
             interrupt.runs = runs
-            # A run that is carried on with waits for it by itself, and has it in its own evidence.
-            if hold.was_off and session.folder is not None and interrupted is None:
-                options.say(
-                    f"what devices say of its last run is waited for, {rig.file.drain:g} s from when they are back"
-                )
-                await settle(session, session.folder, unparked.run_of(session.folder))
             for runbook, its_plan in planned:
                 if interrupt.came:
                     break
