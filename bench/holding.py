@@ -18,7 +18,7 @@ from bench.lease import Lease
 from bench.rig.file import Rig
 from bench.rig.session import RigSession, open_rig
 from bench.rig.state import state_of
-from bench.safety import reach
+from bench.safety import news_of, reach
 from bench.shared import Shares, shares_held
 
 PATIENCE_S = 120.0
@@ -160,6 +160,7 @@ async def recover(rig: Rig, state: Path, why: str, say: Callable[[str], None]) -
     # Without supply a meter's console is silent too: only what makes the rig safe has to answer.
     needed = {action.device for action in (*rig.file.park.actions, *rig.file.safe.actions)}
     async with open_rig(rig, RealClock(), state=state, only=needed) as session:
+        session.stream.subscribe(lambda event: say(news) if (news := news_of(event)) else None)
         unconfirmed = await reach(session, "safe", rig.file.safe)
         if not unconfirmed:
             unconfirmed = await reach(session, "park", rig.file.park)

@@ -91,7 +91,7 @@ class SourceWatchdog:
         """Let the output be switched on again: its own switch must be off, since clearing gives back what that says."""
         await self._line.command(self._commands.clear)
         self._told = False
-        self._context.emit("device", {"state": "reconnected", "detail": "its watchdog's latch was cleared"})
+        self._context.emit("device", {"state": "reconnected", "detail": "its watchdog had acted, and is cleared"})
 
     async def _look(self) -> None:
         query = ";:".join((query_of(self._on), query_of(self._delay), self._commands.tripped))

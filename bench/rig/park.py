@@ -22,7 +22,7 @@ from bench.rig.load import load_rig
 from bench.rig.session import RigSession, open_rig
 from bench.rig.state import state_of
 from bench.runner import make_clock
-from bench.safety import reach
+from bench.safety import news_of, reach
 from bench.shared import shares_held
 
 
@@ -146,6 +146,8 @@ async def _bring_back(session: RigSession, report: ParkReport) -> None:
         if event.kind in ("park", "safe") and event.data["state"] in ("done", "unconfirmed"):
             what = event.data.get("action") or f"NOT CONFIRMED: {event.data['reason']}"
             report.add(f"{event.kind:5} {event.data['device']}: {what}")
+        elif news := news_of(event):
+            report.add(news)
 
     session.stream.subscribe(note)
     report.confirmed = not await reach(session, "park", session.rig.file.park)

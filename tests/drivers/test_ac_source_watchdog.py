@@ -84,7 +84,7 @@ async def test_a_trip_during_the_connection_is_said_once_and_no_shape_begins() -
             await bench.source.excursion(207, 0.5)
         assert bench.node.volts == 0
         await bench.source.output(True)
-        assert bench.node.volts == 230 and details(bench, "reconnected")[-1] == "its watchdog's latch was cleared"
+        assert bench.node.volts == 230 and details(bench, "reconnected")[-1] == "its watchdog had acted, and is cleared"
 
 
 async def test_clearing_never_gives_the_supply_back_by_itself() -> None:
