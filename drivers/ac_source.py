@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from bench.capabilities import Edge, EdgeKind, Measurement, SourceState, TimedBy
-from bench.device import DeviceContext, Driver
+from bench.device import DeviceContext, Driver, Problem
 from bench.errors import DeviceError, DeviceLost, UsageError
 from drivers.ac_source_config import AcSourceConfig as AcSourceConfig
 from drivers.ac_source_profile import UNITS, Program, differs, profiles, query_of
@@ -90,13 +90,19 @@ class ScpiAcSource(Driver[AcSourceConfig]):
         """A source without power feeds nobody."""
         return True
 
+    def problems(self) -> Sequence[Problem]:
+        """A watchdog that the instrument has and that nobody arms."""
+        if self._watchdog is None or self.config.watchdog_s is not None:
+            return ()
+        return (Problem("its own watchdog is not armed", "Take `watchdog: no` out of the rig file", wrong=False),)
+
     async def _take_watchdog(self) -> None:
-        if self._watchdog is None:
+        if self._watchdog is None or not self.arms:
             return
         if await self._watchdog.has_tripped():
             # Its terminals are dead; its switch, which may still say "on", would give the supply back once cleared.
             await self._switch(False)
-        if self.arms and self.config.watchdog_s is not None:
+        if self.config.watchdog_s is not None:
             await self._watchdog.arm()
             self.start_background(self._watchdog.keep, title="watchdog")
 

@@ -82,7 +82,12 @@ def test_what_a_rig_file_states_is_judged(tmp_path: Path, protection: str, relay
             "source acts after 12.0 s, not within 10.0 s",
             "watchdog 12.0 s",
         ),
-        ("watchdog: no", "[{device: source, how: watchdog}]", "source has no watchdog in its section", ""),
+        (
+            "watchdog: no",
+            "[{device: source, how: watchdog}]",
+            "source has no watchdog in its section",
+            "source: its own watchdog is not armed",
+        ),
     ],
 )
 def test_a_source_with_a_watchdog_is_judged(
