@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bench.cli.common import say, state_folder
@@ -38,7 +38,7 @@ def run(
     surroundings = Surroundings(
         address=lambda path: engine_address(path, state_folder(), os.environ),
         rigs=_rigs,
-        start=lambda path, pace: engines.append(_start(path, pace)),
+        start=lambda path, pace: _watched(engines, _start(path, pace)),
         may_pace=_may_pace,
     )
     cockpit = Cockpit(surroundings, rig, who=who, view_only=view_only, start=start, speed=speed)
@@ -97,6 +97,21 @@ def _may_pace(rig: Path) -> bool:
     from bench.rig.load import load_rig
 
     return not str(rig).startswith(f"{SCHEME}:") and load_rig(rig).emulated
+
+
+def _watched(engines: list[subprocess.Popen[bytes]], engine: subprocess.Popen[bytes]) -> Callable[[], str]:
+    """Keep an engine among those that were started; the answer says why it has ended, and "" as long as it has not."""
+    engines.append(engine)
+
+    def why() -> str:
+        if engine.poll() is None:
+            return ""
+        log = state_folder() / "engine.log"
+        lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
+        last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+        return f"{last.removeprefix('hilbench: ')} (exit code {engine.returncode}; more in {log})"
+
+    return why
 
 
 def _start(rig: Path, speed: float | None) -> subprocess.Popen[bytes]:

@@ -35,14 +35,14 @@ class Surroundings:
     Attributes:
         address: where the engine of a rig listens.
         rigs: the rig files to choose from, each with whether an engine serves it.
-        start: starts an engine for a rig, at a speed or in real time, and returns what ends it with the application
-            (None if it is to stay).
+        start: starts an engine for a rig, at a speed or in real time; what it returns says why that has ended, and ""
+            as long as it has not.
         may_pace: whether a rig brings its emulated world along.
     """
 
     address: Callable[[Path], Path | Remote]
     rigs: Callable[[], list[tuple[Path, str]]]
-    start: Callable[[Path, float | None], None]
+    start: Callable[[Path, float | None], Callable[[], str]]
     may_pace: Callable[[Path], bool]
 
 
@@ -101,6 +101,7 @@ class Cockpit(App[int]):
         self._drawn: tuple[int, int] = (-1, -1)
         self._asked: set[tuple[int | None, int]] = set()
         self._offered = False
+        self._ended: Callable[[], str] | None = None
 
     def on_mount(self) -> None:
         """Look for the engine, and draw what it says."""
@@ -153,6 +154,12 @@ class Cockpit(App[int]):
 
     def _offer(self) -> None:
         """Start an engine, or offer to, where none serves the rig; once."""
+        if self.model.attached:
+            self._ended = None
+        elif self._ended is not None and (why := self._ended()):
+            # Offered again, unless it was told to start one without asking.
+            self._ended, self._offered = None, self._at_once
+            self.notify(why, title="The engine did not start", severity="error", timeout=30, markup=False)
         if self.model.link != "none" or self._offered or self._rig is None:
             return
         self._offered = True
@@ -170,7 +177,7 @@ class Cockpit(App[int]):
     def _launch(self, speed: float | None) -> None:
         assert self._rig is not None
         try:
-            self._surroundings.start(self._rig, speed)
+            self._ended = self._surroundings.start(self._rig, speed)
         except BenchError as error:
             self.notify(str(error), severity="error", timeout=20)
         else:

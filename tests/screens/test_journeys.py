@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -75,7 +75,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 def cockpit(bench: Bench, *, view_only: bool = False) -> Cockpit:
-    def start(_rig: Path, _speed: float | None) -> None:
+    def start(_rig: Path, _speed: float | None) -> Callable[[], str]:
         raise AssertionError("an engine is there")
 
     surroundings = Surroundings(address=lambda _rig: bench.socket, rigs=list, start=start, may_pace=lambda _rig: True)
