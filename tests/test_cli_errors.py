@@ -326,14 +326,19 @@ def test_a_run_that_is_interrupted_is_made_safe_and_its_evidence_sealed(number: 
     assert verify(bundle).problem == ""
 
 
-def test_the_cockpit_says_what_it_has_no_terminal_for() -> None:
-    code, said = in_a_pty("tui", "rigs/emulated.yaml", TERM="dumb")
-    assert (code, "TERM is dumb" in said) == (2, True)
-    for stream in ("stdin", "stdout", "stderr"):
-        code, said = in_a_pty("tui", "rigs/emulated.yaml", without=stream)
-        name = {"stdin": "input", "stdout": "output", "stderr": "error"}[stream]
-        assert (code, f"standard {name} is none" in said) == (2, True), said
-        assert "Traceback" not in said
+@pytest.mark.parametrize(
+    ("without", "term", "complaint"),
+    [
+        ("stderr", "xterm", "standard error is none"),
+        pytest.param("stdin", "xterm", "standard input is none", marks=pytest.mark.soak),
+        pytest.param("stdout", "xterm", "standard output is none", marks=pytest.mark.soak),
+        pytest.param("", "dumb", "TERM is dumb", marks=pytest.mark.soak),
+    ],
+)
+def test_the_cockpit_says_what_it_has_no_terminal_for(without: str, term: str, complaint: str) -> None:
+    code, said = in_a_pty("tui", "rigs/emulated.yaml", without=without, TERM=term)
+    assert (code, complaint in said) == (2, True), said
+    assert "Traceback" not in said
 
 
 def test_the_cockpit_without_any_rig_file_says_so(tmp_path: Path) -> None:

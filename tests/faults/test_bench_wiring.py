@@ -54,7 +54,11 @@ async def test_a_bench_that_is_wired_as_it_should_be_passes(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("answers", "step", "outages"),
-    [(("no",), "1", 0), (("yes", "stop"), "4", 0), (("yes", "ready", "no"), "6", 1)],
+    [
+        pytest.param(("no",), "1", 0, marks=pytest.mark.soak),
+        pytest.param(("yes", "stop"), "4", 0, marks=pytest.mark.soak),
+        (("yes", "ready", "no"), "6", 1),
+    ],
 )
 async def test_whatever_a_person_says_no_to_fails(
     tmp_path: Path, answers: tuple[str, ...], step: str, outages: int

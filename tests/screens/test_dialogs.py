@@ -58,7 +58,7 @@ async def test_a_question_makes_room_for_the_loss_of_its_engine_and_comes_back_w
         )
 
 
-@pytest.mark.parametrize("key", ["f1", "z", ""])
+@pytest.mark.parametrize("key", ["z", *(pytest.param(key, marks=pytest.mark.soak) for key in ("f1", ""))])
 async def test_a_question_that_somebody_else_answered_goes_whatever_lies_above_it(key: str) -> None:
     app, shown = replay(), read_picture(ROOT / "runbooks", "pictures/supply-path.png")
     link = app.link
@@ -81,6 +81,7 @@ async def test_a_question_that_somebody_else_answered_goes_whatever_lies_above_i
         await until(pilot, lambda: isinstance(app.screen, RigScreen), "it gone")
 
 
+@pytest.mark.soak
 async def test_every_key_has_its_action_in_the_palette() -> None:
     app = replay()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -98,6 +99,7 @@ async def test_every_key_has_its_action_in_the_palette() -> None:
                 assert any(f"({shown})" in title for title in named), binding
 
 
+@pytest.mark.soak
 async def test_the_palette_reaches_what_was_never_shown_before() -> None:
     app = replay()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -124,9 +126,7 @@ async def test_an_engine_that_did_not_start_says_why_and_is_offered_again() -> N
     app._surroundings = Surroundings(address=lambda _rig: Path(), rigs=list, start=start, may_pace=lambda _rig: True)
     async with app.run_test(size=(80, 24)) as pilot:
         fold.parted(app.model, "none", "no engine serves this rig")
-        await until(pilot, lambda: isinstance(app.screen, NoEngine), "the offer")
-        assert app.screen.query_one("#paced")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: any(button.region for button in app.screen.query("#paced")), "the offer")
         await pilot.click("#paced")
         await until(pilot, lambda: started == [20.0] and not isinstance(app.screen, NoEngine), "a start")
         app.redraw(always=True)
