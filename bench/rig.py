@@ -24,6 +24,7 @@ from bench.ledger import Ledger
 from bench.parties import Dut, Parties
 from bench.rig_file import Rig
 from bench.rig_keys import load_parties
+from bench.shared_address import shared_root
 from bench.sightings import Sighting, sight
 from bench.strict_yaml import sentences
 
@@ -183,8 +184,18 @@ def build_drivers(
     counters: Counters,
     *,
     only: Collection[str] | None = None,
+    shared: Path | None = None,
 ) -> dict[str, AnyDriver]:
     """Make the rig's drivers, or only some of them, opening nothing.
+
+    Args:
+        rig: whose they are.
+        settings: of an emulated world: keys to add to their sections of the rig file.
+        stream: where their events go.
+        parties: who is on the rig.
+        counters: counters that survive the process.
+        only: make these and no others.
+        shared: the folder of what rigs of several processes share.
 
     Raises:
         UsageError: with every mistake in every device's section, and two devices on one resource.
@@ -206,7 +217,7 @@ def build_drivers(
         except ValidationError as error:
             mistakes.extend(sentences(rig.document, cls.Config, ("devices", name), error))
             continue
-        driver: Driver[Any] = cls(DeviceContext(name, stream, parties, counters), config)
+        driver: Driver[Any] = cls(DeviceContext(name, stream, parties, counters, rig.name, shared), config)
         # A use of its own for what is held exclusively: nobody else's is the same.
         uses = dict.fromkeys(driver.resources(), f"by {name} alone") | dict(driver.shared_ports())
         for resource, use in uses.items():
@@ -363,7 +374,9 @@ async def open_rig(
                 await world.start()
             parties = world.parties if world is not None else load_parties(rig)
             settings = world.settings if world is not None else {}
-            drivers = build_drivers(rig, settings, stream, parties, counters, only=only)
+            # A world in this process is reached by nobody else.
+            shared = None if folder.is_relative_to(scratch) else shared_root(folder)
+            drivers = build_drivers(rig, settings, stream, parties, counters, only=only, shared=shared)
             session = RigSession(rig, stream, drivers, parties, Ledger(folder / "seen.jsonl"))
             try:
                 await session.connect()

@@ -19,6 +19,7 @@ from bench.durable import storage_error
 from bench.errors import BenchError
 from bench.lease import HeldElsewhere, Holder, Lease, alive, holder_of, locked
 from bench.rig_file import Rig
+from bench.shared_address import shared_root
 
 LOOK_S = 0.5
 """How often somebody who waits looks whether it is his turn, in seconds."""
@@ -69,7 +70,7 @@ def shared_folder(rig_folder: Path, name: str) -> Path:
         rig_folder: the state folder of a rig that shares it.
         name: what the rig files call it.
     """
-    return rig_folder.parent / "shared" / name
+    return shared_root(rig_folder) / name
 
 
 @asynccontextmanager
