@@ -243,11 +243,12 @@ def lease() -> None:
 @lease.command("show")
 @_rig
 def lease_show(rig_path: Path) -> None:
-    """Say who holds RIG, who uses what it shares with other rigs, and who waits for that."""
+    """Say who holds RIG, who uses what it shares with other rigs, who waits for that, and who shares its address."""
     from bench.lease import holder_of
     from bench.rig_file import load_rig
     from bench.rig_state import folder_of
     from bench.shared import shared_folder, waiting
+    from bench.shared_address import shared_root
 
     rig = load_rig(rig_path)
     folder = folder_of(rig, state_folder())
@@ -262,6 +263,30 @@ def lease_show(rig_path: Path) -> None:
         say(f"{name}: used by {user}" if user is not None else f"{name}: free")
         for waiter in waiting(shared):
             say(f"  waits: {waiter.what}, process {waiter.pid}")
+    for line in address_lines(shared_root(folder), rig.name):
+        say(line)
+
+
+def address_lines(shared: Path, rig: str) -> list[str]:
+    """Who takes what the DCC posts to the addresses that a rig shares, and what is kept for whom.
+
+    Args:
+        shared: the folder of what rigs share.
+        rig: the rig's name.
+    """
+    from bench.kept_messages import count
+    from bench.shared_address import addresses_of, kept_of
+
+    lines = []
+    for address, entries in addresses_of(shared, rig).items():
+        here = ", ".join(str(entry) for entry in entries if entry.here)
+        lines.append(f"{address}: taken from by {here}" if here else f"{address}: nobody takes what is posted there")
+        for entry in entries:
+            if not entry.here and entry.rig not in (other.rig for other in entries if other.here):
+                lines.append(f"  rig {entry.rig} is away: its engine {'left' if entry.left else 'died'}")
+            if number := count(kept_of(shared / address, entry)):
+                lines.append(f"  {number} message{'s' if number > 1 else ''} for rig {entry.rig} kept until it is back")
+    return lines
 
 
 @lease.command("take")
