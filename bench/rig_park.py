@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import stopped
 from bench.clock import RealClock
-from bench.errors import UsageError
+from bench.errors import DeviceLost, UsageError
 from bench.events import Event
 from bench.lease import Lease
 from bench.rig import open_rig
@@ -16,6 +17,7 @@ from bench.rig_file import Rig, load_rig
 from bench.rig_state import state_of
 from bench.safety import reach
 from bench.shared import shares_held
+from bench.tasks import stop
 
 
 @dataclass(slots=True)
@@ -31,12 +33,20 @@ class ParkReport:
     confirmed: bool = False
 
 
-def park(path: Path, state: Path) -> ParkReport:
+def park(path: Path, state: Path, say: Callable[[str], None]) -> ParkReport:
     """Connect to a rig and bring it to its park state; if that is not confirmed, to its safe state.
+
+    What it shares with other rigs is waited for, as a run does; Ctrl-C gives up.
+
+    Args:
+        path: the rig file.
+        state: the bench's state folder.
+        say: told what is waited for.
 
     Raises:
         UsageError: the rig file is wrong, or the rig is an emulated one, whose world begins anew each time.
-        DeviceLost: devices could not be reached.
+        HeldElsewhere: another process holds the rig.
+        DeviceLost: devices could not be reached, or somebody took the rig away meanwhile.
     """
     rig = load_rig(path)
     if rig.emulated:
@@ -44,21 +54,31 @@ def park(path: Path, state: Path) -> ParkReport:
             f"{rig.name} is emulated, and its world begins parked each time",
             next_step="Park a rig of real devices, or the one that `hilbench emulate --as DIR` wrote",
         )
-    return asyncio.run(_park(rig, state))
+    return asyncio.run(_park(rig, state, lambda text: say(f"{text}. Ctrl-C gives up")))
 
 
-async def _park(rig: Rig, state: Path) -> ParkReport:
-    folder, report = state_of(rig, state), ParkReport()
-    lease = Lease.take(folder, "park")
+async def _park(rig: Rig, state: Path, say: Callable[[str], None]) -> ParkReport:
+    folder, report, lost = state_of(rig, state), ParkReport(), list[str]()
+    lease, this = Lease.take(folder, "park"), asyncio.current_task()
+
+    def lose(why: str) -> None:
+        lost.append(why)
+        if this is not None:
+            stop(this)
+
     try:
-        async with shares_held(
-            rig, folder, "park", on_lost=report.lines.append, say=report.lines.append, given_up=lambda: True
-        ) as shares:
+        async with lease.beaten(lose), shares_held(rig, folder, "park", on_lost=lose, say=say) as shares:
             await _bring_back(rig, state, report)
             if report.confirmed:
                 shares.parked()
+    except asyncio.CancelledError:
+        if lost:
+            raise DeviceLost(lost[0], next_step="Look at the bench: it may be in any state") from None
+        raise
     finally:
-        lease.release()
+        # Whoever takes a rig that was never given back makes it safe first: that is not to be forgotten.
+        if report.confirmed or lease.abandoned is None:
+            lease.release()
     if report.confirmed:
         stopped.clear(folder)
     return report

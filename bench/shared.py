@@ -124,7 +124,8 @@ async def _turn(folder: Path, what: str, name: str, say: Callable[[str], None], 
                 raise HeldElsewhere(f"{name} is used by {holder_of(folder) or before[0].what}", where=str(folder))
             if not told:
                 told = True
-                say(f"waits for {name}, used by {holder_of(folder)}; {len(before)} are before it")
+                user = holder_of(folder) or before[0].what
+                say(f"waits for {name}, used by {user}; {len(before)} wait{'s' * (len(before) == 1)} before it")
             await asyncio.sleep(LOOK_S)
 
 

@@ -47,8 +47,12 @@ JOIN_S = 8.0
 AWAY_S = 3600.0
 """How long messages for a rig whose engine is gone are kept, from the first one on."""
 
-_LOOK_S = 1.0
+LOOK_S = 1.0
 """How often an engine looks for what another one kept for it."""
+
+SURE_S = 20.0
+"""A rig that takes part for so long, or has sent a request, has all its devices. One that has not will close again and
+be forgotten with all that came for it, so what was kept is not given to it before."""
 
 _AGAIN_S = 0.1
 _BACKLOG = 128
@@ -69,6 +73,7 @@ class RoutedReceive:
         self._part: Part | None = None
         self._away_since_s: dict[str, float] = {}
         self._notes: asyncio.Queue[tuple[str, str, str]] = asyncio.Queue(_MOST_NOTES)
+        self._sure = asyncio.Event()
         self._open = AsyncExitStack()
 
     async def start(self, tls: ssl.SSLContext | None) -> None:
@@ -92,7 +97,6 @@ class RoutedReceive:
             await stack.enter_async_context(door.open(socket_of(self._folder, entry)))
             self._part = Part(self._folder, entry)
             stack.callback(self._part.leave)
-            door.take_kept(kept_of(self._folder, entry))
             for work, title in (
                 (self._tell_others(), "what nobody can place"),
                 (self._look_for_kept(door, entry), "what was kept"),
@@ -124,6 +128,7 @@ class RoutedReceive:
         """
         if self._part is not None:
             self._part.asked(request_id)
+        self._sure.set()
 
     async def _listener(self, own: Entry) -> socket.socket:
         """The listening socket: another engine's, or a new one where nobody takes part."""
@@ -237,15 +242,18 @@ class RoutedReceive:
             await self._note(*await self._notes.get())
 
     async def _look_for_kept(self, door: Door, own: Entry) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SURE_S):
+                await self._sure.wait()
         told = False
         while True:
-            await asyncio.sleep(_LOOK_S)
             try:
                 door.take_kept(kept_of(self._folder, own))
             except BenchError as error:
                 if not told:
                     told = True
                     self._member.refused("a message that was kept", str(error), "")
+            await asyncio.sleep(LOOK_S)
 
     async def _note(self, what: str, why: str, peer: str) -> None:
         own = self._part.entry if self._part is not None else None

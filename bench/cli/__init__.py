@@ -217,12 +217,15 @@ def rig_check(rig_path: Path, offline: bool, as_json_: bool) -> None:
 @rig.command("park")
 @click.argument("rig_path", metavar="RIG", type=RIG)
 def rig_park(rig_path: Path) -> None:
-    """Bring a rig back to its park state after an abort made it safe. Exit code 4 if it does not confirm."""
+    """Bring a rig back to its park state after an abort made it safe. Exit code 4 if it does not confirm.
+
+    What it shares with other rigs is waited for; Ctrl-C gives up.
+    """
     if (code := service.park_there(rig_path)) is not None:
         sys.exit(code)
     from bench.rig_park import park
 
-    report = park(rig_path, state_folder())
+    report = park(rig_path, state_folder(), say)
     click.echo("\n".join(report.lines))
     sys.exit(0 if report.confirmed else 4)
 

@@ -16,6 +16,7 @@ import click
 
 from bench.cli.common import JSON, RIG, UNDECIDED, UNSAFE, say, state_folder
 from bench.errors import BenchError, DeviceLost, UsageError
+from bench.tasks import stop
 
 if TYPE_CHECKING:
     from bench.service.client import EngineClient
@@ -90,6 +91,8 @@ def status_lines(found: Mapping[str, Any]) -> list[str]:
     if run is not None:
         held = ", PAUSED" if run["paused"] else ""
         lines.append(f"  running  {run['runbook']}: {run['step'] or 'between steps'}{held}")
+    if run is None and found.get("waits"):
+        lines.append(f"  {found['waits']}")
     lines.extend(f"  waiting  {each['runbook']}" for each in found["waiting"])
     for prompt in found["prompts"]:
         lines.append(f"  asks     {prompt['text']} [{'/'.join(prompt['choices'])}]")
@@ -228,11 +231,31 @@ def park_there(rig_path: Path) -> int | None:
     from bench.service.client import NoEngineError
 
     try:
-        state = _with_engine(rig_path, "", lambda client: client.call("park"))["state"]
+        state = _with_engine(rig_path, "", _park)["state"]
     except NoEngineError:
         return None
     say(f"the engine of this rig parked it: {state}")
     return 0
+
+
+async def _park(client: EngineClient) -> dict[str, Any]:
+    """Have the rig parked, and say what is waited for; who is interrupted meanwhile gives up."""
+    parking, told = asyncio.create_task(client.call("park")), ""
+    try:
+        while not (await asyncio.wait([parking], timeout=1.0))[0]:
+            waits = str((await client.call("status"))["waits"])
+            if waits and waits != told:
+                say(f"{waits}. Ctrl-C gives up")
+            told = waits
+        return parking.result()
+    except asyncio.CancelledError:
+        if told:
+            with contextlib.suppress(BenchError):
+                await client.call("abort")
+        raise
+    finally:
+        stop(parking)
+        await asyncio.gather(parking, return_exceptions=True)
 
 
 @click.group()
@@ -292,10 +315,13 @@ def address_lines(shared: Path, rig: str) -> list[str]:
 @lease.command("take")
 @_rig
 def lease_take(rig_path: Path) -> None:
-    """Take RIG away from whoever holds it: his run is aborted, the rig made safe and parked, and given back."""
+    """Take RIG away from whoever holds it: his run is aborted, the rig made safe and parked, and given back.
+
+    What it shares with other rigs is waited for; Ctrl-C gives up.
+    """
     from bench.service.process import take_over
 
-    say(take_over(rig_path, state_folder()))
+    say(take_over(rig_path, state_folder(), say))
 
 
 def add_to(main: click.Group) -> None:

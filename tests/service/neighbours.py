@@ -61,7 +61,9 @@ def write(folder: Path, port: int, names: list[str]) -> None:
         text = RIG.read_text().replace("rig: emulated", f"rig: {name}").replace("duts/emulated.yaml", "duts.yaml")
         address = f"receive_port: {port}, receive_shared: yes"
         text = text.replace("dcc: {driver: dcc-gateway}", f"dcc: {{driver: dcc-gateway, {address}}}")
-        (here / "emulated.yaml").write_text(text.replace("  seed: 1\n", "  seed: 1\n  world: {wan_latency: 20 ms, han_latency: 20 ms}\n"))
+        (here / "emulated.yaml").write_text(
+            text.replace("  seed: 1\n", "  seed: 1\n  world: {wan_latency: 20 ms, han_latency: 20 ms}\n")
+        )
 
 
 async def _host(folder: Path, names: list[str], ready: int) -> None:
