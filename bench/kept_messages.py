@@ -28,11 +28,13 @@ class KeptMessage:
     Attributes:
         document: as it was posted.
         peer: who posted it, and how long ago.
+        utc_ns: when it was put there.
         path: its file, to be removed once the rig has it.
     """
 
     document: bytes
     peer: str
+    utc_ns: int
     path: Path
 
 
@@ -71,11 +73,12 @@ def kept(folder: Path) -> Iterator[KeptMessage]:
         try:
             head, _, document = path.read_bytes().partition(b"\n")
             told = json.loads(head)
-            ago_s = (RealClock().now().utc_ns - int(told["utc_ns"])) / 1e9
+            utc_ns = int(told["utc_ns"])
+            ago_s = (RealClock().now().utc_ns - utc_ns) / 1e9
             peer = f"{told['peer']}, kept for {ago_s:.1f} s"
         except (OSError, ValueError, TypeError, KeyError):
             continue
-        yield KeptMessage(document, peer, path)
+        yield KeptMessage(document, peer, utc_ns, path)
 
 
 def count(folder: Path) -> int:

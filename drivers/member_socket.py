@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.clock import RealClock
 from bench.duis.safe_xml import MAX_BYTES
 from bench.durable import storage_error
 from bench.kept_messages import kept
@@ -58,6 +59,7 @@ class Door:
         self._deliver, self._refused, self._listener = deliver, refused, listener
         self._unsettled: dict[bytes, str | None] = {}
         self._had: set[Path] = set()
+        self._since_utc_ns = RealClock().now().utc_ns
 
     def take_kept(self, folder: Path) -> None:
         """Take what was kept for the rig while nobody took it.
@@ -71,7 +73,10 @@ class Door:
                 if digest in self._unsettled:
                     del self._unsettled[digest]
                 else:
-                    self._deliver(message.document, message.peer)
+                    refusal = self._deliver(message.document, message.peer)
+                    if message.utc_ns >= self._since_utc_ns:
+                        # It was offered to this process, which hung; that is still to be read.
+                        self._note_unsettled(digest, refusal)
                 self._had.add(message.path)
             try:
                 message.path.unlink()
@@ -125,9 +130,12 @@ class Door:
             settled = await reader.readline() == _SETTLED
         finally:
             if not settled:
-                self._unsettled[digest] = refusal
-                while len(self._unsettled) > _MOST_UNSETTLED:
-                    del self._unsettled[next(iter(self._unsettled))]
+                self._note_unsettled(digest, refusal)
+
+    def _note_unsettled(self, digest: bytes, refusal: str | None) -> None:
+        self._unsettled[digest] = refusal
+        while len(self._unsettled) > _MOST_UNSETTLED:
+            del self._unsettled[next(iter(self._unsettled))]
 
 
 def _user_of(writer: asyncio.StreamWriter) -> int:

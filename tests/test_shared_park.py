@@ -30,9 +30,10 @@ from bench.service.client import EngineClient, connected
 from bench.service.listening import listening
 from bench.service.server import EngineService
 from bench.shared import shared_folder, shares_held, waiting
+from tests.drivers.test_routed_receive import dead_pid, soon
 from tests.emulated.benches import RIG
 from tests.processes import ROOT, environment
-from tests.test_shared import dead_pid, no
+from tests.test_shared import no
 
 pytestmark = pytest.mark.realtime
 
@@ -65,15 +66,6 @@ class Neighbour:
     async def stop(self) -> None:
         self._enough.set()
         await self._task
-
-
-async def soon(true: Callable[[], object]) -> None:
-    """Come back as soon as something is so."""
-    for _ in range(500):
-        if true():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never was so")
 
 
 async def waits_until_it_is_free(

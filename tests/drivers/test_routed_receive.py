@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from bench import kept_messages
+from bench.clock import RealClock
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
 from bench.errors import BenchError, DeviceError
@@ -23,8 +25,10 @@ from bench.eui import Eui64
 from bench.shared_address import Directory, Part, addresses_of, kept_of, new_entry, read_entries, socket_of
 from drivers import member_socket, routed_receive
 from drivers.concern import Interests
+from drivers.emulated.tls_material import make_material
 from drivers.receive_address import Address, Member
 from drivers.shared_receive import join
+from drivers.tls import TlsFiles
 from tests.drivers.dcc_fake import DCC, ED, ESME, GSME, IS, NOW, STRANGER
 
 pytestmark = pytest.mark.realtime
@@ -91,22 +95,25 @@ async def taking_part(address: Address, rig: Rig, shared: Path | None) -> AsyncI
         await service.leave(member)
 
 
-async def post(address: Address, document: bytes, path: str = "") -> tuple[int, str]:
-    reader, writer = await asyncio.open_connection(address.host, address.port)
+async def post(address: Address, document: bytes, path: str = "", tls: ssl.SSLContext | None = None) -> tuple[int, str]:
+    reader, writer = await asyncio.open_connection(address.host, address.port, ssl=tls)
     head = f"POST {path or address.path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/xml\r\n"
     writer.write(f"{head}Content-Length: {len(document)}\r\nConnection: close\r\n\r\n".encode() + document)
     answer = await reader.read()
     writer.close()
     await writer.wait_closed()
+    if not answer:
+        raise ConnectionResetError
     return int(answer.split()[1]), answer.partition(b"\r\n\r\n")[2].decode()
 
 
-async def got(rig: Rig, number: int) -> None:
-    for _ in range(300):
-        if len(rig.got) >= number:
-            break
+async def soon(true: Callable[[], object]) -> None:
+    """Come back as soon as something is so."""
+    for _ in range(500):
+        if true():
+            return
         await asyncio.sleep(0.01)
-    assert len(rig.got) == number
+    raise AssertionError("it never was so")
 
 
 def dead_pid() -> int:
@@ -159,10 +166,7 @@ async def test_those_whom_it_concerns_most_get_it_and_what_concerns_nobody_is_re
             assert [len(rig.refusals) for rig in (one, two, three)] == [1, 1, 1]
             assert (await post(address, b"", "/elsewhere"))[0] == 404
             # The one that accepts it puts it on record at once, the others as soon as they are told.
-            for _ in range(300):
-                if min(len(rig.refusals) for rig in (one, two, three)) < 2:
-                    await asyncio.sleep(0.01)
-            assert [len(rig.refusals) for rig in (one, two, three)] == [2, 2, 2]
+            await soon(lambda: [len(rig.refusals) for rig in (one, two, three)] == [2, 2, 2])
     assert (len(one.got), len(two.got), len(three.got)) == (4, 5, 1)
 
 
@@ -185,6 +189,27 @@ async def test_the_address_stays_as_long_as_one_rig_does_and_is_free_again_after
     # Also for another use.
     async with taking_part(replace(address, path="/y"), one, where):
         assert (await post(address, about(ESME, IS), "/y"))[0] == 204
+
+
+async def test_whoever_accepts_ends_tls(shared: Path, tmp_path: Path) -> None:
+    for name, content in make_material(RealClock().now().utc, ["127.0.0.1"], ["127.0.0.1"]).items():
+        (tmp_path / name).write_bytes(content)
+    ca, bench, dcc = (tmp_path / f"{name}.pem" for name in ("ca", "bench", "dcc"))
+    ours = TlsFiles(ca=ca, certificate=bench, key=bench.with_suffix(".key"))
+    theirs = TlsFiles(ca=ca, certificate=dcc, key=dcc.with_suffix(".key")).context(server=False)
+    address = replace(free_address(), tls=repr(ours))
+    one, two = Rig("one", ESME), Rig("two", GSME)
+    first, second = one.member, two.member
+    opened = await join(address, ours.context(server=True), first, shared)
+    joined = await join(address, ours.context(server=True), second, shared)
+    posts = [post(address, about(device, IS, n), tls=theirs) for n in range(10) for device in (ESME, GSME)]
+    assert await asyncio.gather(*posts) == [(204, "")] * 20
+    with pytest.raises(OSError):
+        await post(address, about(ESME, IS), tls=TlsFiles(ca=ca).context(server=False))
+    await opened.leave(first)
+    assert (await post(address, about(GSME, IS), tls=theirs))[0] == 204
+    await joined.leave(second)
+    assert (len(one.got), len(two.got)) == (10, 11)
 
 
 async def test_what_is_in_the_way_is_named(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +255,7 @@ async def test_what_comes_for_a_rig_whose_engine_is_gone_waits_for_it(shared: Pa
         assert two.got == [], "a rig that closes again at once has not all its devices"
         async with taking_part(address, two, shared) as back:
             back.asked(RequestId(IS, GSME, 1))
-            await got(two, 2)
+            await soon(lambda: len(two.got) == 2)
             assert two.got == [about(GSME, IS), about(DCC, IS)]
             assert two.peers[0].startswith("127.0.0.1, kept for ")
             assert list(kept.iterdir()) == []
@@ -297,7 +322,7 @@ async def test_an_engine_that_hangs_keeps_nobody_waiting_but_for_its_own(
         part.leave()
         monkeypatch.setattr(routed_receive, "SURE_S", 0.01)
         async with taking_part(address, two, shared):
-            await got(two, 6)
+            await soon(lambda: len(two.got) == 6)
 
 
 async def test_a_message_whose_bearer_died_is_taken_once(shared: Path) -> None:
@@ -315,6 +340,34 @@ async def test_a_message_whose_bearer_died_is_taken_once(shared: Path) -> None:
         # That was settled: if it comes a third time, the DCC repeats itself.
         assert await post(address, document) == (204, "")
         assert one.got == [document] * 2
+
+
+async def test_a_rig_that_hung_takes_once_what_was_offered_and_then_kept(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routed_receive, "LOOK_S", 0.01)
+    address = free_address()
+    one = Rig("one", ESME)
+    async with taking_part(address, one, shared) as service:
+        service.asked(RequestId(IS, ESME, 1))
+        folder = folder_at(shared, address)
+        (entry,) = read_entries(folder)
+        door, kept = socket_of(folder, entry), kept_of(folder, entry)
+        for number in (1, 2):
+            document = about(ESME, IS, number)
+            if number == 1:
+                async with member_socket.offered(door, document, ""):
+                    pass
+            kept_messages.keep(kept, document, "")
+            await soon(lambda: not kept_messages.count(kept))
+            if number == 2:
+                async with member_socket.offered(door, document, "") as taken:
+                    assert taken.refusal is None
+                    taken.settle()
+            assert one.got == [about(ESME, IS, each) for each in range(1, number + 1)]
+        # From now on the DCC would repeat itself.
+        assert await post(address, about(ESME, IS, 1)) == (204, "")
+        assert len(one.got) == 3
 
 
 async def test_strangers_at_a_rigs_socket_get_nothing(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
