@@ -134,6 +134,9 @@ class Driver(ABC, Generic[ConfigT]):
     async def close(self) -> None:
         """Free everything; never raises for a wire that is already broken, and may be called twice."""
 
+    def rig_connected(self) -> None:
+        """Called once every device of the rig is connected, before anything is done with it."""
+
     def resources(self) -> list[str]:
         """Ports and addresses held exclusively, so that two devices on one are found before anything opens."""
         return []

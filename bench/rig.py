@@ -316,6 +316,8 @@ class RigSession:
             error = DeviceLost("these devices could not be reached:\n  " + "\n  ".join(failed.values()))
             error.devices = tuple(failed)
             raise error
+        for driver in self.drivers.values():
+            driver.rig_connected()
 
     async def close(self) -> None:
         """Close every device, the last one first; what is wrong with one does not keep another open."""

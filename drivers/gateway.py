@@ -228,6 +228,11 @@ class Gateway(Driver[GatewayConfig]):
             raise
         self.context.emit("device", {"state": "connected", "detail": "DCC"}, volatile={"url": config.url})
 
+    def rig_connected(self) -> None:
+        """Take what other engines kept for the rig; see `Driver.rig_connected`."""
+        if self._shared is not None:
+            self._shared.rig_connected()
+
     async def close(self) -> None:
         """Stop listening and free the sockets, within about two seconds."""
         service, shared, client = self._service, self._shared, self._client

@@ -38,12 +38,16 @@ _CREDENTIALS = struct.Struct("3i")
 _HANDLE = struct.Struct("i")
 
 
-class NobodyThereError(Exception):
-    """Nobody takes messages for the rig at present."""
+class NotTakenError(Exception):
+    """A rig does not take what is for it.
 
+    Attributes:
+        gone: whether no engine of it is there; else one is, and hangs, or lacks devices of the rig still.
+    """
 
-class NoAnswerError(Exception):
-    """The engine is there, and does not answer."""
+    def __init__(self, *, gone: bool) -> None:
+        super().__init__(gone)
+        self.gone = gone
 
 
 class Door:
@@ -53,10 +57,14 @@ class Door:
         deliver: gets the messages.
         refused: told of what nobody can place.
         listener: the socket that listens at the shared address, to be handed to engines that come later.
+
+    Attributes:
+        ready: whether messages are taken; until then they are to be kept.
     """
 
     def __init__(self, deliver: Deliver, refused: Refused, listener: socket.socket) -> None:
         self._deliver, self._refused, self._listener = deliver, refused, listener
+        self.ready = False
         self._unsettled: dict[bytes, str | None] = {}
         self._had: set[Path] = set()
         self._since_utc_ns = RealClock().now().utc_ns
@@ -121,6 +129,9 @@ class Door:
     async def _take(
         self, document: bytes, peer: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        if not self.ready:
+            writer.write(b'{"ready": false}\n')
+            return
         digest = hashlib.sha256(document).digest()
         refusal = self._unsettled.pop(digest) if digest in self._unsettled else self._deliver(document, peer)
         settled = False
@@ -162,22 +173,24 @@ async def offered(path: Path, document: bytes, peer: str) -> AsyncIterator[Taken
     """Offer a message to the rig behind a socket.
 
     Raises:
-        NobodyThereError: nobody is there.
-        NoAnswerError: somebody is, and does not answer.
+        NotTakenError: it does not take it.
     """
     async with _connection(path, {"do": "take", "peer": peer, "length": len(document)}, document) as (reader, writer):
         try:
             async with asyncio.timeout(ANSWER_S):
                 await writer.drain()
-                refusal = json.loads(await reader.readline())["refusal"]
+                answer = json.loads(await reader.readline())
         except (OSError, ValueError, TimeoutError):
-            raise NoAnswerError from None
+            raise NotTakenError(gone=False) from None
+        if "refusal" not in answer:
+            raise NotTakenError(gone=False)
+        refusal = answer["refusal"]
         yield Taken(refusal, lambda: writer.write(_SETTLED))
 
 
 async def note(path: Path, what: str, why: str, peer: str) -> None:
     """Have a rig put on record what nobody can place; one that is away, or hangs, is not waited for."""
-    with contextlib.suppress(NobodyThereError, NoAnswerError):
+    with contextlib.suppress(NotTakenError):
         async with _connection(path, {"do": "note", "what": what, "why": why, "peer": peer}):
             pass
 
@@ -190,9 +203,9 @@ async def _connection(
         with reachable(path) as name:
             reader, writer = await asyncio.open_unix_connection(name)
     except BlockingIOError:
-        raise NoAnswerError from None  # more wait for it than the kernel lets wait
+        raise NotTakenError(gone=False) from None  # more wait for it than the kernel lets wait
     except OSError:
-        raise NobodyThereError from None
+        raise NotTakenError(gone=True) from None
     try:
         writer.write(json.dumps(head).encode() + b"\n" + body)
         yield reader, writer
@@ -205,8 +218,7 @@ def fetch_listener(path: Path) -> socket.socket:
     """The listening socket of the engine behind a socket; blocks for a second at most.
 
     Raises:
-        NobodyThereError: nobody is there.
-        NoAnswerError: somebody is, and does not answer.
+        NotTakenError: there is none, or it does not answer.
     """
     with socket.socket(socket.AF_UNIX) as line:
         line.settimeout(_FETCH_S)
@@ -214,16 +226,16 @@ def fetch_listener(path: Path) -> socket.socket:
             with reachable(path) as name:
                 line.connect(name)
         except TimeoutError:
-            raise NoAnswerError from None
+            raise NotTakenError(gone=False) from None
         except OSError:
-            raise NobodyThereError from None
+            raise NotTakenError(gone=True) from None
         try:
             line.sendall(b'{"do": "listener"}\n')
             # Not for the programs that this process starts: they would keep the address.
             _, sent, _, _ = line.recvmsg(1, socket.CMSG_SPACE(_HANDLE.size), socket.MSG_CMSG_CLOEXEC)
         except OSError:
-            raise NoAnswerError from None
+            raise NotTakenError(gone=False) from None
     for level, kind, data in sent:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             return socket.socket(fileno=_HANDLE.unpack(data)[0])
-    raise NoAnswerError
+    raise NotTakenError(gone=False)

@@ -37,7 +37,7 @@ from bench.shared_address import (
 )
 from bench.tasks import stop
 from drivers.concern import Interests, mentions
-from drivers.member_socket import Door, NoAnswerError, NobodyThereError, Taken, fetch_listener, note, offered
+from drivers.member_socket import Door, NotTakenError, Taken, fetch_listener, note, offered
 from drivers.receive_address import Address, Member, used_otherwise
 from drivers.receive_service import NotNow, ReceiveService
 
@@ -49,10 +49,6 @@ AWAY_S = 3600.0
 
 LOOK_S = 1.0
 """How often an engine looks for what another one kept for it."""
-
-SURE_S = 20.0
-"""A rig that takes part for so long, or has sent a request, has all its devices. One that has not will close again and
-be forgotten with all that came for it, so what was kept is not given to it before."""
 
 _AGAIN_S = 0.1
 _BACKLOG = 128
@@ -73,7 +69,9 @@ class RoutedReceive:
         self._part: Part | None = None
         self._away_since_s: dict[str, float] = {}
         self._notes: asyncio.Queue[tuple[str, str, str]] = asyncio.Queue(_MOST_NOTES)
-        self._sure = asyncio.Event()
+        self._door: Door | None = None
+        self._complete = asyncio.Event()
+        self._kept_stays = False
         self._open = AsyncExitStack()
 
     async def start(self, tls: ssl.SSLContext | None) -> None:
@@ -93,13 +91,13 @@ class RoutedReceive:
         )
         async with AsyncExitStack() as stack:
             listener = stack.enter_context(await self._listener(entry))
-            door = Door(member.deliver, member.refused, listener)
+            self._door = door = Door(member.deliver, member.refused, listener)
             await stack.enter_async_context(door.open(socket_of(self._folder, entry)))
             self._part = Part(self._folder, entry)
             stack.callback(self._part.leave)
             for work, title in (
                 (self._tell_others(), "what nobody can place"),
-                (self._look_for_kept(door, entry), "what was kept"),
+                (self._look_for_kept(), "what was kept"),
             ):
                 stack.push_async_callback(_ended, asyncio.create_task(work, name=title))
             service = ReceiveService(
@@ -128,7 +126,6 @@ class RoutedReceive:
         """
         if self._part is not None:
             self._part.asked(request_id)
-        self._sure.set()
 
     async def _listener(self, own: Entry) -> socket.socket:
         """The listening socket: another engine's, or a new one where nobody takes part."""
@@ -142,10 +139,8 @@ class RoutedReceive:
             for entry in others:
                 try:
                     return await asyncio.to_thread(fetch_listener, socket_of(self._folder, entry))
-                except NobodyThereError:
-                    continue
-                except NoAnswerError:
-                    silent.append(entry)
+                except NotTakenError as error:
+                    silent += [] if error.gone else [entry]
             try:
                 return _bound(self._address)
             except OSError as error:
@@ -193,19 +188,19 @@ class RoutedReceive:
         """Offer a document to rigs; what one does not take is kept for it, if it is for that rig or nobody has it."""
         async with AsyncExitStack() as stack:
 
-            async def offer(entry: Entry) -> Taken | NobodyThereError | NoAnswerError:
+            async def offer(entry: Entry) -> Taken | NotTakenError:
                 try:
                     return await stack.enter_async_context(offered(socket_of(self._folder, entry), document, peer))
-                except (NobodyThereError, NoAnswerError) as error:
+                except NotTakenError as error:
                     return error
 
-            answers = await asyncio.gather(*(offer(entry) for entry in entries))
+            answers, kept = await asyncio.gather(*(offer(entry) for entry in entries)), False
             taken = [answer for answer in answers if isinstance(answer, Taken)]
             for entry, answer in zip(entries, answers, strict=True):
                 if isinstance(answer, Taken):
                     self._away_since_s.pop(entry.token, None)
                     continue
-                if isinstance(answer, NobodyThereError):
+                if answer.gone:
                     self._away_since_s.setdefault(entry.token, asyncio.get_running_loop().time())
                 if not readable or (entry.left and taken):
                     continue
@@ -214,10 +209,13 @@ class RoutedReceive:
                 except BenchError as error:
                     # Those that have it take it once only when it is posted again.
                     return NotNow(f"rig {entry.rig} does not take it: {error.what}")
+                kept = True
+            if not taken:
+                return None if kept else NotNow("no rig takes it yet")
             for each in taken:
                 each.settle()
             refusals = [each.refusal for each in taken]
-            return None if None in refusals or not taken else refusals[0]
+            return None if None in refusals else refusals[0]
 
     def _still_known(self) -> list[Known]:
         """Everybody who takes part, and those that are not away for too long."""
@@ -241,19 +239,31 @@ class RoutedReceive:
         while True:
             await self._note(*await self._notes.get())
 
-    async def _look_for_kept(self, door: Door, own: Entry) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SURE_S):
-                await self._sure.wait()
-        told = False
+    def rig_connected(self) -> None:
+        """All devices of the rig are there: take what was kept for it, and from now on what comes.
+
+        A rig that does not become complete closes again, and would forget what it took.
+        """
+        self._take_kept()
+        self._complete.set()
+        if self._door is not None:
+            self._door.ready = True
+
+    def _take_kept(self) -> None:
+        if self._part is None or self._door is None:
+            return
+        try:
+            self._door.take_kept(kept_of(self._folder, self._part.entry))
+        except BenchError as error:
+            if not self._kept_stays:
+                self._member.refused("a message that was kept", str(error), "")
+            self._kept_stays = True
+
+    async def _look_for_kept(self) -> None:
+        await self._complete.wait()
         while True:
-            try:
-                door.take_kept(kept_of(self._folder, own))
-            except BenchError as error:
-                if not told:
-                    told = True
-                    self._member.refused("a message that was kept", str(error), "")
             await asyncio.sleep(LOOK_S)
+            self._take_kept()
 
     async def _note(self, what: str, why: str, peer: str) -> None:
         own = self._part.entry if self._part is not None else None

@@ -61,6 +61,9 @@ class SharedReceive:
     def asked(self, request_id: RequestId) -> None:
         """Nobody has to be told of a request: within a process, all see what the others have sent."""
 
+    def rig_connected(self) -> None:
+        """Nothing waits for that here."""
+
     @property
     def rigs(self) -> str:
         """Who takes part, for people."""
