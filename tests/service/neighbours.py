@@ -1,8 +1,7 @@
 """Engines of several rigs at one address of the DCC: `python -m tests.service.neighbours FOLDER PORT NAME...`.
 
 A process of its own, without threads, which forks the engines; the emulated worlds live in another one. Prints the
-process id of each engine once it serves, in the order in which they are named, which is that in which they begin.
-Ends, and ends them, at the end of its input.
+process id of each engine once all serve. Ends, and ends them, at the end of its input.
 """
 
 from __future__ import annotations
@@ -95,11 +94,11 @@ def main(folder: Path, port: int, names: list[str]) -> None:
     worlds = fork(lambda: asyncio.run(_host(folder, names, ready)) or 0)
     os.read(is_ready, 1)
     warm_up(folder / names[0])
-    engines = []
-    for name in names:
-        engines.append(fork(partial(_engine, folder, name, ready)))
+    engines = [fork(partial(_engine, folder, name, ready)) for name in names]
+    for _ in names:
         os.read(is_ready, 1)
-        os.write(report, json.dumps([name, engines[-1]]).encode() + b"\n")
+    for name, pid in zip(names, engines, strict=True):
+        os.write(report, json.dumps([name, pid]).encode() + b"\n")
     sys.stdin.read()
     for pid in engines:
         with contextlib.suppress(ProcessLookupError):
