@@ -134,14 +134,11 @@ class Door:
             return
         digest = hashlib.sha256(document).digest()
         refusal = self._unsettled.pop(digest) if digest in self._unsettled else self._deliver(document, peer)
-        settled = False
-        try:
-            writer.write(json.dumps({"refusal": refusal}).encode() + b"\n")
-            await writer.drain()
-            settled = await reader.readline() == _SETTLED
-        finally:
-            if not settled:
-                self._note_unsettled(digest, refusal)
+        self._note_unsettled(digest, refusal)
+        writer.write(json.dumps({"refusal": refusal}).encode() + b"\n")
+        await writer.drain()
+        if await reader.readline() == _SETTLED:
+            self._unsettled.pop(digest, None)
 
     def _note_unsettled(self, digest: bytes, refusal: str | None) -> None:
         self._unsettled[digest] = refusal
