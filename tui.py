@@ -64,7 +64,7 @@ def _rigs(folder: Path = Path("rigs")) -> list[tuple[Path, str]]:
 
 
 def _may_pace(rig: Path) -> bool:
-    from bench.rig_file import load_rig
+    from bench.rig.load import load_rig
 
     return not str(rig).startswith(f"{SCHEME}:") and load_rig(rig).emulated
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.capabilities import CommsHub, can
 from bench.clock import RealClock
 from bench.durable import storage_error
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 from bench.sightings import Sighting
 
 _BACK_S = 600.0

@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 
 PATIENCE_S = 10.0
 """How long the alarm's program may take."""

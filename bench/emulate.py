@@ -16,8 +16,9 @@ import yaml
 from bench.clock import RealClock
 from bench.emulate_state import StateKeeper
 from bench.errors import UsageError
-from bench.rig import Emulation, build_emulation
-from bench.rig_file import Rig, load_rig
+from bench.rig.emulation import Emulation, build_emulation
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
 
 
 def serve(

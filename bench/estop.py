@@ -11,8 +11,8 @@ from bench.clock import RealClock
 from bench.errors import BenchError
 from bench.guard import GuardReport, put_on_record, secure, tell_if_unsafe
 from bench.lease import Holder, Lease, holder_of
-from bench.rig_file import load_rig
-from bench.rig_state import state_of
+from bench.rig.load import load_rig
+from bench.rig.state import state_of
 
 HELLO_S = 0.5
 """So long an engine may take to answer an emergency stop; then it counts as hung."""

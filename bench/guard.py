@@ -30,8 +30,11 @@ from bench.errors import BenchError
 from bench.events import EventStream
 from bench.ledger import Ledger
 from bench.parties import Certificates, Parties
-from bench.rig import RigSession, build_drivers
-from bench.rig_file import Rig, SafetyAction, load_rig
+from bench.rig.drivers import build_drivers
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
+from bench.rig.sections import SafetyAction
+from bench.rig.session import RigSession
 from bench.safety import reach
 from bench.shared import used_by_another
 from bench.tasks import stop

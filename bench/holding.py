@@ -14,9 +14,9 @@ from bench.clock import RealClock
 from bench.errors import DeviceLost, UnsafeError
 from bench.guard import gone, guarded
 from bench.lease import Lease
-from bench.rig import RigSession, open_rig
-from bench.rig_file import Rig
-from bench.rig_state import state_of
+from bench.rig.file import Rig
+from bench.rig.session import RigSession, open_rig
+from bench.rig.state import state_of
 from bench.safety import reach
 from bench.shared import Shares, shares_held
 

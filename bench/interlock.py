@@ -8,7 +8,7 @@ from typing import NoReturn
 from bench.capabilities import AcSource, Edge, SourceState
 from bench.errors import LimitExceeded
 from bench.quantities import format_duration
-from bench.rig_file import Limits
+from bench.rig.sections import Limits
 
 
 def _refuse(what: str) -> NoReturn:

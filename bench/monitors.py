@@ -10,8 +10,8 @@ from bench.clock import Clock
 from bench.errors import BenchError
 from bench.events import Event
 from bench.interlock import Watchdog
-from bench.rig import RigSession
-from bench.rig_file import Monitor
+from bench.rig.sections import Monitor
+from bench.rig.session import RigSession
 from bench.tasks import at_once
 
 LOST_AFTER = 3

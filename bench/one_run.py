@@ -18,10 +18,11 @@ from bench.evidence.bundle import BundleWriter
 from bench.evidence.keys import BenchKey
 from bench.evidence.manifest import INTERRUPTED
 from bench.evidence.redact import Redactor
+from bench.parties import dut_summary
 from bench.planner import Plan
 from bench.results import RunResult
 from bench.resume_bundle import Interrupted
-from bench.rig import RigSession, dut_summary
+from bench.rig.session import RigSession
 from bench.runbook import Runbook
 from bench.verbs import Operator
 from bench.verdict import exit_code

@@ -141,3 +141,19 @@ class Parties:
     def dut_by_eui(self, eui: Eui64) -> Dut | None:
         """The device under test with this ID, or None."""
         return next((dut for dut in self.duts.values() if dut.eui == eui), None)
+
+
+def dut_summary(duts: Mapping[str, Dut]) -> dict[str, dict[str, str]]:
+    """The devices under test for the record, without their secrets."""
+    return {
+        name: {
+            "type": dut.type.value,
+            "id": str(dut.eui),
+            "model": dut.model,
+            "manufacturer": dut.manufacturer,
+            "firmware": dut.firmware,
+            "serial": dut.serial,
+            "mpxn": dut.mpxn or "",
+        }
+        for name, dut in duts.items()
+    }

@@ -20,8 +20,8 @@ from bench.gbcs.catalogue import alert_entry
 from bench.interlock import check_frequency, check_outage, check_slope, check_voltage
 from bench.quantities import format_duration
 from bench.request_params import check_params
-from bench.rig import driver_class
-from bench.rig_file import Rig
+from bench.rig.file import Rig
+from bench.rig.installed import driver_class
 from bench.runbook import Placed, Runbook
 from bench.sightings import CARRIED_BY_DCC
 from bench.steps import Expect, Forbid, Match, Send, Step

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from bench.capabilities import ActsAlone
 from bench.device import AnyDriver
 from bench.quantities import format_duration
-from bench.rig_file import Protection, Rig
+from bench.rig.file import Rig
+from bench.rig.sections import Protection
 
 
 def judge(rig: Rig, drivers: Mapping[str, AnyDriver]) -> tuple[list[str], list[str]]:

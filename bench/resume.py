@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.expectations import StepWatch
 from bench.results import StepResult
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 from bench.runbook import Placed
 from bench.verbs import Operator
 from bench.verdict import Verdict

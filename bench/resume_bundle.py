@@ -12,10 +12,10 @@ from bench.errors import UsageError
 from bench.evidence.manifest import INTERRUPTED, JOURNAL, MANIFEST
 from bench.journal import JournalCutShort, JournalError, Record
 from bench.journal_reader import JournalReader, read_journal
+from bench.parties import dut_summary
 from bench.results import StepResult
 from bench.resume import Resumption
-from bench.rig import dut_summary
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.runbook import Placed, Runbook, load_runbook
 from bench.verdict import Verdict
 

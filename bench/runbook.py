@@ -18,7 +18,7 @@ from pydantic import Field
 
 from bench import strict_yaml
 from bench.errors import UsageError
-from bench.rig_file import NameField, Part
+from bench.schema import NameField, Part
 from bench.steps import Inventory, Step
 
 

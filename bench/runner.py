@@ -22,8 +22,9 @@ from bench.holding import PATIENCE_S, held, patiently_open
 from bench.one_run import Finished, Reporter, RigRunner
 from bench.planner import Plan, plan
 from bench.resume_bundle import Interrupted, read_interrupted
-from bench.rig import open_rig
-from bench.rig_file import Rig, load_rig
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
+from bench.rig.session import open_rig
 from bench.runbook import Runbook, find_runbook, load_runbook
 from bench.verbs import Operator
 from bench.verdict import EXIT_UNDECIDED, Verdict

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from bench.capabilities import AcSource, Switch
 from bench.errors import BenchError, DeviceError
-from bench.rig_file import SafetyAction, SafetyState
+from bench.rig.sections import SafetyAction, SafetyState
 
 if TYPE_CHECKING:
-    from bench.rig import RigSession
+    from bench.rig.session import RigSession
 
 _VOLTAGE_TOLERANCE_V = 2.0
 

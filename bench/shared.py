@@ -18,7 +18,7 @@ from bench.clock import boot_id
 from bench.durable import storage_error
 from bench.errors import BenchError
 from bench.lease import HeldElsewhere, Holder, Lease, alive, holder_of, locked
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.shared_address import shared_root
 
 LOOK_S = 0.5

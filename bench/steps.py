@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from bench.quantities import HertzField, SecondsField, SlopeField, VoltsField
-from bench.rig_file import Part, YesNo
+from bench.schema import Part, YesNo
 
 _ALERT = re.compile(r"0x[0-9A-Fa-f]{4}")
 _DCC_ALERT = re.compile(r"AD1|N[0-9]{1,3}")

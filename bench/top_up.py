@@ -9,9 +9,10 @@ from bench.clock import VirtualClock
 from bench.errors import UsageError
 from bench.gbcs import utrn
 from bench.parties import DeviceType, KeyUse, Parties
-from bench.rig import build_emulation
-from bench.rig_file import Rig, load_rig
-from bench.rig_keys import load_parties
+from bench.rig.emulation import build_emulation
+from bench.rig.file import Rig
+from bench.rig.keys import load_parties
+from bench.rig.load import load_rig
 from bench.virtual_time import VirtualLoop
 
 _METERS = (DeviceType.ESME, DeviceType.GSME)

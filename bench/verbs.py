@@ -23,7 +23,8 @@ from bench.interlock import GuardedSource
 from bench.parties import Dut
 from bench.quantities import format_duration, parse
 from bench.request_params import NothingSaved, request_params
-from bench.rig import RigSession, load_entry
+from bench.rig.installed import load_entry
+from bench.rig.session import RigSession
 from bench.steps import Inventory, Measure, Send, Step, Supply
 from bench.tasks import at_once
 

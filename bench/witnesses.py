@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from bench.capabilities import CommsHub, DccGateway, HanSniffer, Witness, can
 from bench.errors import BenchError
 from bench.events import Event
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 from bench.sightings import CARRIED_BY_DCC
 from bench.steps import Step
 from bench.verbs import INVENTORY_REQUEST

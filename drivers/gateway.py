@@ -31,7 +31,7 @@ from bench.eui import Eui64
 from bench.gbcs.crypto import sign_pre_command
 from bench.parties import User
 from bench.quantities import SecondsField
-from bench.rig_file import YesNo
+from bench.schema import YesNo
 from drivers.duis_sightings import Received, Sightings
 from drivers.gateway_check import problems
 from drivers.pre_command import check_pre_command

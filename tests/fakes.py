@@ -15,8 +15,8 @@ from bench.events import Event, EventStream
 from bench.ledger import Ledger
 from bench.parties import Certificates, KeyPair, Parties, User
 from bench.results import RunResult
-from bench.rig import RigSession
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
+from bench.rig.session import RigSession
 from bench.runbook import Runbook, load_runbook
 from tests.fake_devices import FakeConsole, FakeGateway, FakeHub, FakeMeter, FakeRelay, FakeSniffer, FakeSource
 

@@ -14,8 +14,8 @@ from bench.clock import RealClock
 from bench.emulate_state import StateKeeper
 from bench.errors import UsageError
 from bench.events import Event
-from bench.rig import open_rig
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
+from bench.rig.session import open_rig
 from drivers.gateway import Gateway
 from tests.processes import emulating
 

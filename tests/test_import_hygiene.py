@@ -35,7 +35,7 @@ def packages(modules: set[str]) -> set[str]:
 def test_the_command_line_loads_nothing_heavy_before_it_is_needed() -> None:
     modules = loaded_after("import bench.cli")
     assert "bench.cli" in modules
-    assert packages(modules) & {*HEAVY, "drivers"} == set()
+    assert packages(modules) & {*HEAVY, "drivers", "asyncio", "tarfile", "ssl"} == set()
 
 
 def test_the_benchmarks_can_be_loaded() -> None:
@@ -44,14 +44,14 @@ def test_the_benchmarks_can_be_loaded() -> None:
 
 
 def test_the_headless_path_loads_no_driver_no_emulator_and_no_screen_of_its_own() -> None:
-    modules = loaded_after("import bench.runner, bench.rig_check, bench.terminal, bench.emulate")
+    modules = loaded_after("import bench.runner, bench.rig.check, bench.terminal, bench.emulate")
     assert "bench.engine" in modules
     assert packages(modules) & {"textual", "drivers", "pymodbus", "amqtt", "aiomqtt", "pyvisa"} == set()
 
 
 LOAD_ALL = """
 from pathlib import Path
-from bench.rig import driver_class
+from bench.rig.installed import driver_class
 from bench.runner import prepare
 rig, planned = prepare(Path('rigs/{rig}.yaml'), ['supply-outage-short', 'ic02'])
 assert planned
@@ -68,7 +68,7 @@ def test_a_rig_with_hardware_loads_its_drivers_and_no_emulator() -> None:
 def test_planning_on_an_emulated_rig_loads_no_emulator_but_running_it_does() -> None:
     modules = loaded_after(LOAD_ALL.format(rig="emulated"))
     assert [name for name in modules if name.startswith("drivers.emulated")] == []
-    build = "from bench.rig import emulator_class\nemulator_class()\n"
+    build = "from bench.rig.installed import emulator_class\nemulator_class()\n"
     assert "drivers.emulated.bench" in loaded_after(LOAD_ALL.format(rig="emulated") + build)
 
 
@@ -76,7 +76,7 @@ def test_importing_a_driver_loads_no_emulator_and_no_engine() -> None:
     drivers = [path.stem for path in (ROOT / "drivers").glob("*.py") if path.stem != "__init__"]
     modules = loaded_after("".join(f"import drivers.{name}\n" for name in sorted(drivers)))
     assert [name for name in modules if name.startswith("drivers.emulated")] == []
-    assert {"bench.engine", "bench.rig", "bench.runbook", "bench.runner", "bench.cli"} & modules == set()
+    assert {"bench.engine", "bench.rig.session", "bench.runbook", "bench.runner", "bench.cli"} & modules == set()
     assert "textual" not in packages(modules)
 
 

@@ -9,7 +9,7 @@ import pytest
 from bench.capabilities import AcSource, SourceState
 from bench.errors import LimitExceeded
 from bench.interlock import GuardedSource, Watchdog
-from bench.rig_file import Limits
+from bench.rig.sections import Limits
 
 LIMITS = Limits.model_validate(
     {

@@ -8,7 +8,8 @@ import pytest
 
 from bench.errors import UsageError
 from bench.planner import Plan, plan
-from bench.rig_file import Rig, load_rig
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
 from bench.runbook import load_runbook
 from tests.test_rig_file import ROOT, rig_with
 

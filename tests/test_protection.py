@@ -12,9 +12,9 @@ import pytest
 from bench.capabilities import Measures, Switch
 from bench.clock import VirtualClock
 from bench.errors import DeviceError, UsageError
-from bench.rig import RigSession, open_rig
-from bench.rig_check import check
-from bench.rig_file import load_rig
+from bench.rig.check import check
+from bench.rig.load import load_rig
+from bench.rig.session import RigSession, open_rig
 from tests.emulated.benches import RIG
 from tests.test_rig_file import ROOT
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UsageError
-from bench.rig_check import check
-from bench.rig_file import load_rig
+from bench.rig.check import check
+from bench.rig.load import load_rig
 
 ROOT = Path(__file__).parent.parent
 RIG = (ROOT / "rigs" / "emulated.yaml").read_text()

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import rig_park
 from bench.clock import RealClock
 from bench.emulate import write_rig
 from bench.errors import UsageError
-from bench.rig import build_emulation, open_rig
-from bench.rig_file import load_rig
+from bench.rig import park
+from bench.rig.emulation import build_emulation
+from bench.rig.load import load_rig
+from bench.rig.session import open_rig
 from bench.safety import reach
 
 ROOT = Path(__file__).parent.parent
@@ -27,7 +28,7 @@ async def test_a_rig_that_was_made_safe_is_parked_although_the_meter_is_without_
         lab = load_rig(path)
         async with open_rig(lab, RealClock(), state=tmp_path / "state") as session:
             assert await reach(session, "safe", lab.file.safe) == ()
-        report = await rig_park._park(lab, tmp_path / "state", print)
+        report = await park._park(lab, tmp_path / "state", print)
         assert report.confirmed
         assert report.lines == ["park  source: output on at 230 V", "park  relay: closed"]
         async with open_rig(lab, RealClock(), state=tmp_path / "state", only={"source", "relay"}) as session:
@@ -45,7 +46,7 @@ async def test_a_relay_that_does_not_follow_is_not_called_parked(tmp_path: Path)
         await stuck.start()
         path = write_rig(rig, stuck, tmp_path / "stuck")
         path.write_text(path.read_text().replace("230 V", "240 V"))
-        report = await rig_park._park(load_rig(path), tmp_path / "state", print)
+        report = await park._park(load_rig(path), tmp_path / "state", print)
         assert not report.confirmed
         assert any("NOT CONFIRMED" in line for line in report.lines)
         assert report.lines[-1] == "THE SAFE STATE WAS NOT CONFIRMED"
@@ -55,4 +56,4 @@ async def test_a_relay_that_does_not_follow_is_not_called_parked(tmp_path: Path)
 
 def test_an_emulated_world_of_its_own_needs_no_parking(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="begins parked each time"):
-        rig_park.park(ROOT / "rigs" / "emulated.yaml", tmp_path, print)
+        park.park(ROOT / "rigs" / "emulated.yaml", tmp_path, print)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-import bench.rig
+import bench.rig.drivers
 from bench.capabilities import AcSource, DccGateway, Measures, Switch
 from bench.clock import RealClock, VirtualClock
 from bench.device import DriverConfig
@@ -17,9 +17,11 @@ from bench.durable import StorageError
 from bench.errors import DeviceLost, UsageError
 from bench.events import EventStream
 from bench.parties import Certificates, Parties
-from bench.rig import build_drivers, open_rig
-from bench.rig_check import check
-from bench.rig_file import Rig, load_rig
+from bench.rig.check import check
+from bench.rig.drivers import build_drivers
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
+from bench.rig.session import open_rig
 from tests.duis.certs import make_signer
 from tests.fake_devices import Fake, FakeRelay, FakeSource
 from tests.fakes import DUTS, RIG, make_bench
@@ -70,7 +72,7 @@ class Relay(FakeRelay):
 def hall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     """A rig that is not emulated, with keys, on fake drivers."""
     classes = {"fake-source": Source, "fake-relay": Relay}
-    monkeypatch.setattr(bench.rig, "driver_class", lambda rig, name: classes[rig.file.devices[name]["driver"]])
+    monkeypatch.setattr(bench.rig.drivers, "driver_class", lambda rig, name: classes[rig.file.devices[name]["driver"]])
     monkeypatch.setattr(Source, "made", [])
     (tmp_path / "keys").mkdir()
     for number, use in enumerate(("ds", "ka", "xml")):

@@ -17,7 +17,8 @@ from bench.cli import main
 from bench.clock import boot_id
 from bench.guard import GuardReport, secure
 from bench.lease import HeldElsewhere, Lease, holder_of
-from bench.rig_file import Rig, load_rig
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
 from bench.shared import Shares, shared_folder, shares_held, used_by_another, waiting
 from tests.campaign.campaigns import entry as any_entry
 from tests.campaign.campaigns import planned

@@ -15,16 +15,19 @@ from pathlib import Path
 
 import pytest
 
-from bench import rig_park, shared
+from bench import shared
 from bench.clock import RealClock
 from bench.emulate import write_rig
 from bench.errors import UsageError
 from bench.evidence.keys import BenchKey
 from bench.lease import Lease, holder_of
 from bench.one_run import RigRunner
-from bench.rig import build_emulation, open_rig
-from bench.rig_file import Rig, load_rig
-from bench.rig_state import state_of
+from bench.rig import park as rig_park
+from bench.rig.emulation import build_emulation
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
+from bench.rig.session import open_rig
+from bench.rig.state import state_of
 from bench.service import process
 from bench.service.client import EngineClient, connected
 from bench.service.listening import listening

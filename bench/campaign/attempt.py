@@ -19,9 +19,9 @@ from bench.holding import PATIENCE_S, held, patiently_open
 from bench.lease import HeldElsewhere, holder_of
 from bench.one_run import RigRunner
 from bench.report.run import RunReport, read_run
-from bench.rig import open_rig
-from bench.rig_file import Rig
-from bench.rig_state import folder_of
+from bench.rig.file import Rig
+from bench.rig.session import open_rig
+from bench.rig.state import folder_of
 from bench.service.address import socket_path
 from bench.service.client import EngineClient, NoEngineError, connected
 from bench.terminal import Silent

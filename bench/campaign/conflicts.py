@@ -9,8 +9,8 @@ from bench.device import NoCounters
 from bench.errors import BenchError
 from bench.events import EventStream
 from bench.parties import Certificates, Parties
-from bench.rig import build_drivers
-from bench.rig_file import Rig
+from bench.rig.drivers import build_drivers
+from bench.rig.file import Rig
 
 
 def conflicts(rigs: Mapping[str, Rig]) -> dict[str, str]:

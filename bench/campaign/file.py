@@ -20,7 +20,9 @@ from bench.campaign.notice_file import NoticeSpec, read_credentials
 from bench.campaign.times import Schedule, Window, ZoneField
 from bench.errors import UsageError
 from bench.quantities import SecondsField
-from bench.rig_file import NameField, Part, Rig, load_rig
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
+from bench.schema import NameField, Part
 
 
 class Outcome(StrEnum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.capabilities import CommsHub, Console, DccGateway, HanSniffer
-from bench.rig import driver_class
-from bench.rig_file import Rig
+from bench.rig.file import Rig
+from bench.rig.installed import driver_class
 from bench.runbook import Runbook
 from bench.steps import Expect, Match, Step
 

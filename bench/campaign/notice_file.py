@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 
 from bench import strict_yaml
 from bench.errors import UsageError
-from bench.rig_file import Part
+from bench.schema import Part
 
 
 def _read_address(value: object) -> object:

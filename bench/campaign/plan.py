@@ -15,7 +15,8 @@ from bench.campaign.file import Campaign, Entry
 from bench.campaign.needs import asks_somebody, devices_needed
 from bench.errors import UsageError
 from bench.planner import Plan, plan
-from bench.rig import drawn_faults, emulator_class
+from bench.rig.emulation import drawn_faults
+from bench.rig.installed import emulator_class
 from bench.runbook import Runbook, find_runbook, load_runbook
 
 MOST_RUNS = 20_000

@@ -13,7 +13,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import BeforeValidator, PlainSerializer, field_validator, model_validator
 
 from bench.clock import Clock
-from bench.rig_file import Part
+from bench.schema import Part
 
 _LOOK_S = 30.0
 """How often the wall clock is looked at while waiting: it may be set, and the machine may sleep."""

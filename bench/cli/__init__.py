@@ -61,7 +61,7 @@ def main() -> None:
 
 def _list_faults(ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
     if "list" in value:
-        from bench.rig import emulator_class
+        from bench.rig.installed import emulator_class
 
         for name, meaning in emulator_class().faults_known().items():
             say(f"{name:28} {meaning}")
@@ -204,7 +204,7 @@ def rig() -> None:
 @JSON
 def rig_check(rig_path: Path, offline: bool, as_json_: bool) -> None:
     """Check a rig file, connect to every device, and say what protects the bench."""
-    from bench.rig_check import check
+    from bench.rig.check import check
 
     report = check(rig_path, state_folder(), offline=offline)
     if as_json_:
@@ -223,7 +223,7 @@ def rig_park(rig_path: Path) -> None:
     """
     if (code := service.park_there(rig_path)) is not None:
         sys.exit(code)
-    from bench.rig_park import park
+    from bench.rig.park import park
 
     report = park(rig_path, state_folder(), say)
     click.echo("\n".join(report.lines))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import sys
@@ -144,6 +143,8 @@ def _grouped(cases: Sequence[Case]) -> dict[tuple[str, str], list[Case]]:
 
 def _wait(campaign: Campaign, options: CampaignOptions, *, as_json: bool) -> None:
     """Run a night at each start, for ever; a start that comes while a night goes on is left out, and said to be."""
+    import asyncio
+
     from bench.campaign.file import load_campaign
     from bench.campaign.times import wait_until
     from bench.campaign.work import plan_now, run_night

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from bench.cli.common import JSON, say
-from bench.evidence.packed import SUFFIX
 
 
 @click.command("report")
@@ -27,6 +26,7 @@ from bench.evidence.packed import SUFFIX
 def report(bundles: tuple[Path, ...], out: Path, junit: Path | None, as_json_: bool) -> None:
     """Write an HTML report of each run from its BUNDLE of evidence: steps, verdicts, what came, with a time line."""
     from bench.cli.runs import verify_bundle
+    from bench.evidence.packed import SUFFIX
     from bench.report.files import write_whole
     from bench.report.junit import suite_of, to_xml
     from bench.report.pages import run_page

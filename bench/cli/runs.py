@@ -16,7 +16,7 @@ from bench.evidence.packed import unpacked
 from bench.evidence.verify import Report, verify
 from bench.planner import Plan
 from bench.resume_bundle import Interrupted
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.runbook import Runbook
 from bench.terminal import Silent, TablePrinter, TerminalOperator
 

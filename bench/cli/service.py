@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import getpass
 import json
@@ -16,7 +15,6 @@ import click
 
 from bench.cli.common import JSON, RIG, UNDECIDED, UNSAFE, say, state_folder
 from bench.errors import BenchError, DeviceLost, UsageError
-from bench.tasks import stop
 
 if TYPE_CHECKING:
     from bench.service.client import EngineClient
@@ -34,6 +32,8 @@ def _engine(rig_path: Path) -> Path | Remote:
 
 def _with_engine(rig_path: Path, who: str, act: Callable[[EngineClient], Awaitable[Any]], *, hung: bool = False) -> Any:
     """Connect to an engine and do something; `hung` gives up on one that says nothing for half a second."""
+    import asyncio
+
     from bench.service.client import connected
 
     async def whole() -> Any:
@@ -240,6 +240,10 @@ def park_there(rig_path: Path) -> int | None:
 
 async def _park(client: EngineClient) -> dict[str, Any]:
     """Have the rig parked, and say what is waited for; who is interrupted meanwhile gives up."""
+    import asyncio
+
+    from bench.tasks import stop
+
     parking, told = asyncio.create_task(client.call("park")), ""
     try:
         while not (await asyncio.wait([parking], timeout=1.0))[0]:
@@ -268,8 +272,8 @@ def lease() -> None:
 def lease_show(rig_path: Path) -> None:
     """Say who holds RIG, who uses what it shares with other rigs, who waits for that, and who shares its address."""
     from bench.lease import holder_of
-    from bench.rig_file import load_rig
-    from bench.rig_state import folder_of
+    from bench.rig.load import load_rig
+    from bench.rig.state import folder_of
     from bench.shared import shared_folder, waiting
     from bench.shared_address import shared_root
 

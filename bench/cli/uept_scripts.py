@@ -14,7 +14,7 @@ from bench.cli.uept_common import by_option, changing, open_, project_argument, 
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.rig_file import Rig
+    from bench.rig.file import Rig
     from bench.testscripts.data import DataPlan
     from bench.testscripts.plan import RolePlan
 
@@ -46,7 +46,7 @@ def load(rig_path: Path, data_path: Path | None) -> tuple[Rig, DataPlan]:
     Raises:
         UsageError: one of them has mistakes.
     """
-    from bench.rig_file import load_rig
+    from bench.rig.load import load_rig
     from bench.testscripts.data import load_test_data
 
     rig = load_rig(rig_path)

@@ -52,8 +52,8 @@ def engine_address(rig: Path, state: Path, environment: Mapping[str, str]) -> Pa
     Raises:
         UsageError: the rig file is wrong.
     """
-    from bench.rig_file import load_rig
-    from bench.rig_state import folder_of
+    from bench.rig.load import load_rig
+    from bench.rig.state import folder_of
     from bench.service.remote import SCHEME, Remote
 
     if str(rig).startswith(f"{SCHEME}:"):

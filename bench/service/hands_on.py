@@ -23,7 +23,7 @@ from bench.monitors import Monitors
 from bench.one_run import RigRunner
 from bench.planner import describe_act, plan
 from bench.quantities import format_duration
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 from bench.runbook import Placed, Runbook
 from bench.safety import reach
 from bench.steps import Step

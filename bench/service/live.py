@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.capabilities import AcSource, Measures, Switch, can
 from bench.errors import BenchError
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 
 EVERY_S = 1.0
 

@@ -13,9 +13,10 @@ from bench.errors import BenchError, DeviceLost, UnsafeError
 from bench.holding import PATIENCE_S, guard_gone, held, patiently_open, recover
 from bench.lease import BEAT_S, Holder, Lease, holder_of
 from bench.one_run import RigRunner
-from bench.rig import open_rig
-from bench.rig_file import Rig, load_rig
-from bench.rig_state import state_of
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
+from bench.rig.session import open_rig
+from bench.rig.state import state_of
 from bench.runner import RunOptions, bench_key, make_clock, make_loop_factory
 from bench.service.address import socket_path
 from bench.service.listening import listening

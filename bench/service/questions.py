@@ -17,9 +17,10 @@ from bench.duis.shapes import Flag, Group, Leaf, Repeat, leaves, needed
 from bench.duis.values import Kind
 from bench.errors import BenchError, UsageError
 from bench.evidence.keys import BenchKey
+from bench.parties import dut_summary
 from bench.planner import plan
 from bench.request_params import request_params
-from bench.rig import RigSession, dut_summary
+from bench.rig.session import RigSession
 from bench.runbook import find_runbook, load_runbook
 from bench.safety import describe as describe_action
 from bench.service import nights, rooms

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bench.errors import CodecError, UsageError
-from bench.rig_file import Rig, ServiceSpec
+from bench.rig.file import Rig
+from bench.rig.sections import ServiceSpec
 from bench.service.lines import LONGEST_COMMAND, decode, encode
 from bench.service.listening import connections
 from bench.service.remote import read_token

@@ -15,7 +15,7 @@ from bench.events import Event
 from bench.evidence.redact import Redactor
 from bench.one_run import Finished, RigRunner
 from bench.planner import plan
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 from bench.runbook import find_runbook, load_runbook
 from bench.safety import reach
 from bench.service.clients import Client, Clients

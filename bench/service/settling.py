@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.aftermath import settle
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 from bench.sightings import Sighting
 from bench.tasks import stop
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.one_run import Finished, RigRunner
 from bench.planner import Plan
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 from bench.runbook import Runbook
 from bench.safety import reach
 from bench.shared import Shares, shares_held

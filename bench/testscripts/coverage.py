@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.ctsd.audit import audit, executions
 from bench.ctsd.tables import Role
 from bench.errors import UsageError
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.testscripts.evidence import EvidenceFolder
 from bench.testscripts.plan import Item, RolePlan
 

@@ -20,7 +20,8 @@ from bench.ctsd.tables import Role, Smets
 from bench.errors import UsageError
 from bench.parties import DeviceType
 from bench.quantities import SecondsField
-from bench.rig_file import Part, Rig, YesNo
+from bench.rig.file import Rig
+from bench.schema import Part, YesNo
 
 
 class Firmware(Part):

@@ -11,8 +11,8 @@ from bench.errors import BenchError
 from bench.evidence.manifest import JOURNAL
 from bench.evidence.verify import Level, verify
 from bench.journal_reader import JournalReader
-from bench.rig import dut_summary
-from bench.rig_file import Rig
+from bench.parties import dut_summary
+from bench.rig.file import Rig
 from bench.runbook import Runbook
 
 _PASSED = "passed"

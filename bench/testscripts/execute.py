@@ -14,7 +14,7 @@ from bench.events import Event
 from bench.one_run import Finished, Reporter
 from bench.planner import Plan
 from bench.quantities import format_duration
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.runbook import Runbook
 from bench.testscripts.evidence import EvidenceFolder
 from bench.testscripts.plan import RolePlan

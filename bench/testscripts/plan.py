@@ -12,7 +12,7 @@ from bench.ctsd.requirements import Kind, Requirement, count, requirements
 from bench.ctsd.tables import Role
 from bench.errors import UsageError
 from bench.planner import Plan, plan
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.runbook import Runbook
 from bench.steps import Step
 from bench.testscripts.data import DataPlan

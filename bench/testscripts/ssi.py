@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.capabilities import SelfService
 from bench.ctsd.requirements import Requirement
-from bench.rig import RigSession
+from bench.rig.session import RigSession
 from bench.testscripts.data import DataPlan
 from bench.verbs import NEEDS
 

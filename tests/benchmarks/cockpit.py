@@ -17,24 +17,20 @@ import tempfile
 import termios
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.clock import RealClock
 from bench.events import Event
-from bench.evidence.keys import BenchKey
-from bench.one_run import RigRunner
-from bench.rig import RigSession, open_rig
-from bench.rig_file import load_rig
+from bench.rig.session import RigSession
 from bench.service.address import socket_path
 from bench.service.client import connected
 from bench.service.lines import encode
 from bench.service.listening import listening
-from bench.service.server import EngineService
 from tests.benchmarks.result import RIG, ROOT, Result
+from tests.benchmarks.serving import served
 from tests.cockpit.recorded import answers, is_event, messages
 
 _HILBENCH = str(Path(sys.executable).parent / "hilbench")
@@ -129,7 +125,7 @@ def attached() -> list[Result]:
 
 
 async def _attached(folder: str) -> list[Result]:
-    async with _engine(folder) as (session, socket):
+    async with served(Path(folder)) as (session, socket):
         alone, _ = await _lags(socket)
         with terminal(folder, 50, 160) as shown:
             await _until(lambda: shown.shows("has power"))
@@ -142,24 +138,6 @@ async def _attached(folder: str) -> list[Result]:
         Result("engine's processor time in such a run, cockpit attached", "%", used),
         Result("key press to relay open", "ms", stops, 100.0, "F9 in the terminal to the relay's answer"),
     ]
-
-
-@asynccontextmanager
-async def _engine(folder: str) -> AsyncIterator[tuple[RigSession, Path]]:
-    rig = load_rig(RIG)
-    state = Path(folder, rig.name)
-    state.mkdir()
-    socket = socket_path(state)
-    async with open_rig(rig, RealClock()) as session:
-        runs = RigRunner(session, state / "evidence", BenchKey.load_or_create(state / "keys"))
-        service = EngineService(session, runs, state)
-        async with listening(service.serve, socket):
-            work = asyncio.create_task(service.work())
-            try:
-                yield session, socket
-            finally:
-                service.end("measured")
-                await work
 
 
 async def _lags(socket: Path) -> tuple[list[float], list[float]]:

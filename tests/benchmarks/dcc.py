@@ -27,8 +27,8 @@ from bench.duis.service_requests import WebService
 from bench.duis.signatures import sign
 from bench.eui import Eui64
 from bench.parties import DeviceType
-from bench.rig import build_emulation
-from bench.rig_file import load_rig
+from bench.rig.emulation import build_emulation
+from bench.rig.load import load_rig
 from drivers.emulated.bench import EmulatedBench
 from drivers.emulated.dcc_inventory import COMMISSIONED, Entry
 from tests.benchmarks.result import RIG, ROOT, Result

@@ -17,10 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from bench.one_run import Finished
 from bench.planner import Plan
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.runbook import Placed, Runbook
-from bench.runner import Finished, RunOptions, execute, prepare
+from bench.runner import RunOptions, execute, prepare
 from bench.steps import Step
 from bench.terminal import Silent, TerminalOperator
 from tests.benchmarks.result import RIG, ROOT, Result

@@ -13,13 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.clock import RealClock
-from bench.events import EventStream
 from bench.guard import last_report
 from bench.service.client import EngineClient, connected
-from bench.service.listening import listening
-from bench.service.server import EngineService
 from tests.benchmarks.result import Result
+from tests.benchmarks.serving import served
 from tests.processes import emulating, serving
 from tests.service import kills
 
@@ -135,37 +132,18 @@ def events() -> list[Result]:
     return [asyncio.run(_events(clients)) for clients in (1, 10)]
 
 
-class _Nothing:
-    """A rig of no devices, as far as the service looks at it."""
-
-    name, emulated = "nothing", True
-
-    class file:  # noqa: N801 - as the rig has it
-        title, emulated_elsewhere, service = "", False, None
-
-
-class _NoRuns:
-    engine = folder = None
-
-
 async def _events(clients: int) -> Result:
     rates = []
-    with tempfile.TemporaryDirectory(prefix="hilbench-events-") as name:
-        for _ in range(3):
-            stream = EventStream(RealClock())
-            session: Any = type(
-                "Session", (), {"stream": stream, "clock": stream.clock, "rig": _Nothing, "watch": lambda *_: None}
-            )()
-            service = EngineService(session, _NoRuns(), Path(name))  # type: ignore[arg-type]
-            path = Path(name) / "engine.sock"
-            async with listening(service, path):
-                readers = [await _reader(path) for _ in range(clients)]
+    for _ in range(3):
+        with tempfile.TemporaryDirectory(prefix="hilbench-events-") as name:
+            async with served(Path(name)) as (session, socket):
+                readers = [await _reader(socket) for _ in range(clients)]
                 for reader in readers:
                     assert reader.stdout is not None
                     await reader.stdout.readline()
                 began_s = time.perf_counter()
                 for number in range(_EVENTS):
-                    stream.emit("meter", "measurement", {"quantity": "voltage", "value": 230.0 + number, "unit": "V"})
+                    session.stream.emit("meter", "measurement", {"quantity": "voltage", "value": 230.0, "turn": number})
                     if number % 100 == 99:
                         await asyncio.sleep(0)
                 ends = [await reader.wait() for reader in readers]

@@ -21,8 +21,9 @@ from bench.evidence.keys import BenchKey
 from bench.evidence.redact import Redactor
 from bench.ledger import Ledger
 from bench.parties import Certificates, Parties
-from bench.rig import RigSession
-from bench.rig_file import SafetyState, load_rig
+from bench.rig.load import load_rig
+from bench.rig.sections import SafetyState
+from bench.rig.session import RigSession
 from bench.runbook import Placed, Runbook
 from bench.runner import make_clock
 from bench.steps import Step

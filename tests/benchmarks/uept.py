@@ -10,7 +10,7 @@ from bench.ctsd.populations import Population
 from bench.ctsd.requirements import Kind
 from bench.ctsd.tables import Role
 from bench.quantities import format_duration
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
 from bench.runner import RunOptions, execute
 from bench.terminal import Silent, TerminalOperator
 from bench.testscripts.data import load_test_data

@@ -14,8 +14,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bench.clock import RealClock
-from bench.rig import open_rig
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
+from bench.rig.session import open_rig
 from bench.runner import make_clock
 from bench.virtual_time import VirtualLoop
 from drivers.ac_source import ScpiAcSource

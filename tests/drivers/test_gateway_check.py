@@ -14,7 +14,7 @@ import yaml
 
 from bench.clock import RealClock
 from bench.parties import Certificates, DeviceType, Dut, KeyPair, KeyUse, Parties
-from bench.rig_check import check
+from bench.rig.check import check
 from drivers.emulated.identities import certificate_pem, private_pem
 from drivers.emulated.tls_material import make_material
 from drivers.gateway import GatewayConfig

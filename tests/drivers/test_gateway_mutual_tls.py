@@ -15,7 +15,7 @@ import pytest
 from bench.device import DeviceContext
 from bench.errors import DeviceError, UsageError
 from bench.events import Event, EventStream
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
 from drivers.emulated.bench import EmulatedBench
 from drivers.emulated.tls_material import make_material
 from drivers.gateway import Gateway, GatewayConfig

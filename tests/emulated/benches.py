@@ -12,8 +12,8 @@ from aiohttp import web
 
 from bench.clock import VirtualClock
 from bench.events import Event
-from bench.rig import RigSession, open_rig
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
+from bench.rig.session import RigSession, open_rig
 from drivers.emulated.bench import EmulatedBench
 from drivers.emulated.spec import EmulationSpec
 from tests.emulated.worlds import DUTS, USERS

@@ -19,8 +19,9 @@ from bench.duis.signatures import verify
 from bench.errors import UsageError
 from bench.events import EventStream
 from bench.parties import KeyUse
-from bench.rig import build_drivers
-from bench.rig_file import Rig, load_rig
+from bench.rig.drivers import build_drivers
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
 from bench.virtual_time import VirtualLoop
 from drivers.emulated.bench import EmulatedBench
 from drivers.emulated.spec import EmulationSpec

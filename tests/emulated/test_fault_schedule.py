@@ -15,8 +15,9 @@ from bench.capabilities import AcSource, DccGateway, Measures, Switch
 from bench.clock import VirtualClock
 from bench.errors import BenchError, UsageError
 from bench.parties import DeviceType
-from bench.rig import RigSession, build_emulation, drawn_faults, open_rig
-from bench.rig_file import load_rig
+from bench.rig.emulation import build_emulation, drawn_faults
+from bench.rig.load import load_rig
+from bench.rig.session import RigSession, open_rig
 from drivers.emulated.fault_kinds import KINDS
 from drivers.emulated.fault_schedule import GROUPS, FaultScheduleSpec, draw
 from drivers.emulated.faults import Fault

@@ -19,8 +19,8 @@ from bench.duis.smets1 import Smets1Header, parse_content
 from bench.duis.smets1_write import build_result
 from bench.events import Event, EventStream
 from bench.parties import KeyUse, Parties
-from bench.rig import RigSession, open_rig
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
+from bench.rig.session import RigSession, open_rig
 from drivers.duis_sightings import Sightings
 from drivers.emulated.dcc_parts.smets1 import Smets1
 from drivers.emulated.memory import dumps, loads

@@ -15,8 +15,8 @@ from bench.capabilities import AcSource, Switch
 from bench.clock import VirtualClock
 from bench.engine import Engine
 from bench.events import Event
-from bench.rig import RigSession, open_rig
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
+from bench.rig.session import RigSession, open_rig
 from bench.runbook import load_runbook
 from bench.terminal import TerminalOperator
 from bench.verdict import Verdict

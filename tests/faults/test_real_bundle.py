@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.evidence.verify import Level, verify
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
 from bench.runner import bench_key
 from bench.virtual_time import VirtualLoop
 from tests.faults.runs import RIG, run_session

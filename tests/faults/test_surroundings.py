@@ -20,7 +20,7 @@ from bench.clock import RealClock, VirtualClock
 from bench.durable import StorageError
 from bench.evidence.keys import BenchKey
 from bench.one_run import RigRunner
-from bench.rig import open_rig
+from bench.rig.session import open_rig
 from bench.runner import prepare
 from bench.terminal import Silent, TerminalOperator
 from bench.verdict import Verdict

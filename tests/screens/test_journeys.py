@@ -15,8 +15,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
-from bench.rig_file import load_rig
-from bench.rig_state import folder_of
+from bench.rig.load import load_rig
+from bench.rig.state import folder_of
 from bench.screens.app import Cockpit, Surroundings
 from bench.screens.dialogs import Confirm, Question
 from bench.screens.hands_on import HandsOnScreen

@@ -12,8 +12,8 @@ from typing import Any
 from bench.clock import VirtualClock
 from bench.evidence.keys import BenchKey
 from bench.one_run import RigRunner
-from bench.rig import RigSession, open_rig
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
+from bench.rig.session import RigSession, open_rig
 from bench.service.client import EngineClient, connected
 from bench.service.listening import listening
 from bench.service.server import EngineService

@@ -29,9 +29,11 @@ from bench.evidence.versions import collect
 from bench.guard import last_report
 from bench.journal import JournalCutShort, JournalError, Record
 from bench.journal_reader import read_journal
-from bench.rig import build_drivers, driver_class, open_rig
-from bench.rig_file import load_rig
-from bench.rig_keys import load_parties
+from bench.rig.drivers import build_drivers
+from bench.rig.installed import driver_class
+from bench.rig.keys import load_parties
+from bench.rig.load import load_rig
+from bench.rig.session import open_rig
 from bench.runner import RunOptions, execute, prepare, prepare_resumption
 from bench.terminal import Silent, TerminalOperator
 from tests.service.worlds import hosting

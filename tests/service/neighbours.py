@@ -20,8 +20,8 @@ from pathlib import Path
 
 from bench.clock import RealClock
 from bench.emulate import write_rig
-from bench.rig import build_emulation
-from bench.rig_file import load_rig
+from bench.rig.emulation import build_emulation
+from bench.rig.load import load_rig
 from bench.service.process import serve
 from tests.emulated.benches import RIG
 from tests.processes import ROOT

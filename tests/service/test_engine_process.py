@@ -13,8 +13,8 @@ import pytest
 from bench.capabilities import AcSource, Switch
 from bench.clock import RealClock
 from bench.guard import last_report
-from bench.rig import open_rig
-from bench.rig_file import load_rig
+from bench.rig.load import load_rig
+from bench.rig.session import open_rig
 from bench.service.client import connected
 from tests.processes import emulating, hilbench, serving
 from tests.service.engines import until

@@ -16,9 +16,10 @@ from bench.clock import RealClock
 from bench.errors import UsageError
 from bench.evidence.keys import BenchKey
 from bench.one_run import RigRunner
-from bench.rig import open_rig
-from bench.rig_check import check
-from bench.rig_file import Rig, load_rig
+from bench.rig.check import check
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
+from bench.rig.session import open_rig
 from bench.service.client import NoEngineError, connected
 from bench.service.remote import CA_VARIABLE, TOKEN_VARIABLE, Remote
 from bench.service.remote_server import listening_remotely

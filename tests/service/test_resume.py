@@ -17,8 +17,9 @@ from bench.evidence.verify import verify
 from bench.one_run import RigRunner
 from bench.planner import plan
 from bench.resume_bundle import read_interrupted
-from bench.rig import RigSession, open_rig
-from bench.rig_file import Rig, load_rig
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
+from bench.rig.session import RigSession, open_rig
 from bench.runbook import load_runbook
 from bench.safety import reach
 from bench.terminal import Silent

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from bench.clock import RealClock
 from bench.emulate import write_rig
-from bench.rig import build_emulation
-from bench.rig_file import load_rig
+from bench.rig.emulation import build_emulation
+from bench.rig.load import load_rig
 from tests.emulated.benches import RIG
 from tests.processes import ROOT
 

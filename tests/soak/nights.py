@@ -14,8 +14,8 @@ from bench.clock import VirtualClock
 from bench.evidence.verify import verify
 from bench.one_run import RigRunner
 from bench.planner import Plan
-from bench.rig import RigSession, open_rig
-from bench.rig_file import Rig
+from bench.rig.file import Rig
+from bench.rig.session import RigSession, open_rig
 from bench.runbook import Runbook
 from bench.runner import bench_key, prepare
 from bench.safety import reach

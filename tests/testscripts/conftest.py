@@ -9,7 +9,8 @@ import pytest
 
 from bench.ctsd.populations import Population
 from bench.ctsd.tables import Role
-from bench.rig_file import Rig, load_rig
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
 from bench.testscripts.data import DataPlan, load_test_data
 from bench.testscripts.plan import RolePlan, plan_role
 

@@ -9,7 +9,7 @@ import pytest
 from bench.ctsd.tables import Role, Smets
 from bench.errors import UsageError
 from bench.parties import DeviceType
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.testscripts.data import DataPlan, load_test_data
 from bench.testscripts.data_text import data_text
 

@@ -14,7 +14,7 @@ from bench.ctsd.requirements import requirement
 from bench.ctsd.tables import Role
 from bench.one_run import Finished
 from bench.planner import plan as plan_runbook
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.runbook import Runbook
 from bench.runner import RunOptions, run_all
 from bench.terminal import Silent, TerminalOperator

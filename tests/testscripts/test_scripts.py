@@ -12,7 +12,7 @@ from bench.ctsd.populations import Agreements, Population
 from bench.ctsd.requirements import Kind, requirement, requirements
 from bench.ctsd.tables import Role, Smets
 from bench.errors import UsageError
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 from bench.testscripts.data import DataPlan
 from bench.testscripts.plan import RolePlan, plan_role
 from bench.testscripts.scripts import REVIEWED, script_for

@@ -12,9 +12,10 @@ from bench.clock import RealClock
 from bench.errors import DeviceLost, UsageError
 from bench.events import Event
 from bench.lease import Lease
-from bench.rig import open_rig
-from bench.rig_file import Rig, load_rig
-from bench.rig_state import state_of
+from bench.rig.file import Rig
+from bench.rig.load import load_rig
+from bench.rig.session import open_rig
+from bench.rig.state import state_of
 from bench.safety import reach
 from bench.shared import shares_held
 from bench.tasks import stop

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from bench.errors import UsageError
 from bench.eui import Eui64
 from bench.parties import Certificates, KeyPair, KeyUse, Parties, User
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 
 _CERTIFICATE_NAME = re.compile(r"(?P<eui>[0-9a-f]{16})-(?P<use>ds|ka|xml)\.pem", re.IGNORECASE)
 

@@ -13,9 +13,12 @@ from bench.errors import DeviceLost, UsageError
 from bench.events import EventStream
 from bench.parties import Certificates, Parties
 from bench.protection import judge
-from bench.rig import build_drivers, driver_class, open_rig
-from bench.rig_file import Rig, load_rig
-from bench.rig_keys import load_parties
+from bench.rig.drivers import build_drivers
+from bench.rig.file import Rig
+from bench.rig.installed import driver_class
+from bench.rig.keys import load_parties
+from bench.rig.load import load_rig
+from bench.rig.session import open_rig
 from bench.runner import RunOptions, make_clock, make_loop_factory
 from bench.service.remote_server import remote_problems
 from bench.verdict import EXIT_PASSED, EXIT_UNDECIDED, EXIT_USAGE

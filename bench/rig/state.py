@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.durable import storage_error
-from bench.rig_file import Rig
+from bench.rig.file import Rig
 
 
 def folder_of(rig: Rig, state: Path) -> Path:
