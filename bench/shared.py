@@ -125,7 +125,8 @@ async def _turn(folder: Path, what: str, name: str, say: Callable[[str], None], 
             if not told:
                 told = True
                 user = holder_of(folder) or before[0].what
-                say(f"waits for {name}, used by {user}; {len(before)} wait{'s' * (len(before) == 1)} before it")
+                others = f"; {len(before)} more wait{'s' * (len(before) == 1)} for it" if before else ""
+                say(f"waits for {name}, used by {user}{others}")
             await asyncio.sleep(LOOK_S)
 
 

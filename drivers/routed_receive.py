@@ -240,11 +240,11 @@ class RoutedReceive:
             await self._note(*await self._notes.get())
 
     def rig_connected(self) -> None:
-        """All devices of the rig are there: take what was kept for it, and from now on what comes.
+        """All devices of the rig are there: from now on it takes what comes, and soon what was kept for it.
 
-        A rig that does not become complete closes again, and would forget what it took.
+        A rig that does not become complete closes again, and would forget what it took. What was kept comes when what
+        the DCC posts again would: there is somebody then who puts it on record.
         """
-        self._take_kept()
         self._complete.set()
         if self._door is not None:
             self._door.ready = True

@@ -30,7 +30,7 @@ async def test_a_rig_that_was_made_safe_is_parked_although_the_meter_is_without_
             assert await reach(session, "safe", lab.file.safe) == ()
         report = await park._park(lab, tmp_path / "state", print)
         assert report.confirmed
-        assert report.lines == ["park  source: output on at 230 V", "park  relay: closed"]
+        assert sorted(report.lines) == ["park  relay: closed", "park  source: output on at 230 V"]
         async with open_rig(lab, RealClock(), state=tmp_path / "state", only={"source", "relay"}) as session:
             assert (await session.drivers["source"].read_state()).output_on  # type: ignore[attr-defined]
             assert await session.drivers["relay"].is_closed()  # type: ignore[attr-defined]

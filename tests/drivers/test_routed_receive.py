@@ -134,7 +134,8 @@ def entry_of(rig: Rig, address: Address, folder: Path) -> Part:
 
 
 @pytest.fixture
-def shared(tmp_path: Path) -> Path:
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(routed_receive, "LOOK_S", 0.01)
     return tmp_path / "shared"
 
 
@@ -261,6 +262,7 @@ async def test_what_comes_for_a_rig_whose_engine_is_gone_waits_for_it(shared: Pa
             assert await post(address, about(GSME, IS, 3)) == (204, "")
         assert two.got == [], "a rig that lacks a device closes again, and forgets all"
         async with taking_part(address, two, shared):
+            await soon(lambda: len(two.got) == 3)
             assert two.got == [about(GSME, IS), about(DCC, IS), about(GSME, IS, 3)]
             assert two.peers[0].startswith("127.0.0.1, kept for ")
             assert list(kept.iterdir()) == []
@@ -293,6 +295,7 @@ async def test_an_engine_that_begins_takes_nothing_before_all_devices_of_its_rig
         assert await post(address, b"<no") == (503, "no rig takes it yet")
         assert one.got == []
         service.rig_connected()
+        await soon(lambda: one.got == [about(ESME, IS)])
         assert await post(address, about(ESME, IS, 2)) == (204, "")
         assert one.got == [about(ESME, IS), about(ESME, IS, 2)]
 
@@ -338,7 +341,7 @@ async def test_an_engine_that_hangs_keeps_nobody_waiting_but_for_its_own(
         assert len(one.got) == 6
         part.leave()
         async with taking_part(address, two, shared):
-            assert len(two.got) == 6
+            await soon(lambda: len(two.got) == 6)
 
 
 async def test_a_message_whose_bearer_died_is_taken_once(shared: Path) -> None:
@@ -358,10 +361,7 @@ async def test_a_message_whose_bearer_died_is_taken_once(shared: Path) -> None:
         assert one.got == [document] * 2
 
 
-async def test_a_rig_that_hung_takes_once_what_was_offered_and_then_kept(
-    shared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(routed_receive, "LOOK_S", 0.01)
+async def test_a_rig_that_hung_takes_once_what_was_offered_and_then_kept(shared: Path) -> None:
     address = free_address()
     one = Rig("one", ESME)
     async with taking_part(address, one, shared):
