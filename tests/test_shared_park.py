@@ -33,7 +33,7 @@ from bench.service.client import EngineClient, connected
 from bench.service.listening import listening
 from bench.service.server import EngineService
 from bench.shared import shared_folder, shares_held, waiting
-from tests.drivers.test_routed_receive import dead_pid, soon
+from tests.drivers.addresses import dead_pid, soon
 from tests.emulated.benches import RIG
 from tests.processes import ROOT, environment
 from tests.test_shared import no

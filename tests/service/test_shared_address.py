@@ -15,8 +15,8 @@ from bench.cli.service import address_lines
 from bench.eui import Eui64
 from bench.journal_reader import read_journal
 from bench.service.client import connected
+from tests.drivers.addresses import Rig, about, free_address, post, taking_part
 from tests.drivers.dcc_fake import IS
-from tests.drivers.test_routed_receive import Rig, about, free_address, post, taking_part
 from tests.service.engines import until
 from tests.service.neighbours import device_of, engine, neighbours
 
