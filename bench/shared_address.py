@@ -21,7 +21,11 @@ from bench.duis.errors import DuisError
 from bench.duis.request_id import RequestId
 from bench.durable import storage_error
 from bench.errors import BenchError
+from bench.eui import Eui64
 from bench.lease import alive
+
+_NO_ENTRY = (OSError, ValueError, TypeError, KeyError, AttributeError, BenchError)
+"""What reading the file of an entry may come to: another process removes it, or it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,7 @@ class Directory:
                 elif known.written_ns != written_ns:
                     known.entry, known.written_ns = _read(path), written_ns
                 self._read_requests(known)
-            except (OSError, ValueError, TypeError):
+            except _NO_ENTRY:
                 continue  # it leaves just now, or is no entry
             found[path] = known
         self._known = found
@@ -216,7 +220,7 @@ def read_entries(folder: Path) -> list[Entry]:
     """Who takes part at an address, or did until his engine ended, by name of the rig."""
     found = []
     for path in _paths(folder):
-        with contextlib.suppress(OSError, ValueError, TypeError):
+        with contextlib.suppress(*_NO_ENTRY):
             found.append(_read(path))
     return found
 
@@ -271,6 +275,10 @@ def _requests_path(folder: Path, entry: Entry) -> Path:
 def _read(path: Path) -> Entry:
     found = json.loads(path.read_text())
     entry = Entry(**found | {name: tuple(found[name]) for name in ("users", "devices")})
+    for text in (*entry.users, *entry.devices, entry.dcc):
+        Eui64.parse(text)
+    if not isinstance(entry.pid, int):
+        raise ValueError(f"{entry.pid!r} is no process")
     # The file of an entry is called as that says: a forged one names no file anywhere else.
     if path.name != f"{entry.name}.{entry.token}.json":
         raise ValueError(f"{path} is not called so")

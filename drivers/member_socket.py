@@ -66,11 +66,12 @@ class Door:
         self._deliver, self._refused, self._listener = deliver, refused, listener
         self.ready = False
         self._unsettled: dict[bytes, str | None] = {}
+        self._declined: set[bytes] = set()
         self._had: set[Path] = set()
         self._since_utc_ns = RealClock().now().utc_ns
 
-    def take_kept(self, folder: Path) -> None:
-        """Take what was kept for the rig while nobody took it.
+    async def take_kept(self, folder: Path) -> None:
+        """Take what was kept for the rig while nobody took it; other work goes on between two messages.
 
         Raises:
             StorageError: it cannot be taken away.
@@ -82,15 +83,17 @@ class Door:
                     del self._unsettled[digest]
                 else:
                     refusal = self._deliver(message.document, message.peer)
-                    if message.utc_ns >= self._since_utc_ns:
+                    if message.utc_ns >= self._since_utc_ns and digest not in self._declined:
                         # It was offered to this process, which hung; that is still to be read.
                         self._note_unsettled(digest, refusal)
+                self._declined.discard(digest)
                 self._had.add(message.path)
             try:
                 message.path.unlink()
             except OSError as error:
                 raise storage_error(error, "a message that was kept cannot be removed", message.path) from None
             self._had.remove(message.path)
+            await asyncio.sleep(0)
 
     @asynccontextmanager
     async def open(self, path: Path) -> AsyncIterator[None]:
@@ -129,10 +132,11 @@ class Door:
     async def _take(
         self, document: bytes, peer: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        digest = hashlib.sha256(document).digest()
         if not self.ready:
+            self._declined.add(digest)
             writer.write(b'{"ready": false}\n')
             return
-        digest = hashlib.sha256(document).digest()
         refusal = self._unsettled.pop(digest) if digest in self._unsettled else self._deliver(document, peer)
         self._note_unsettled(digest, refusal)
         writer.write(json.dumps({"refusal": refusal}).encode() + b"\n")

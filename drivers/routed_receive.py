@@ -249,11 +249,11 @@ class RoutedReceive:
         if self._door is not None:
             self._door.ready = True
 
-    def _take_kept(self) -> None:
+    async def _take_kept(self) -> None:
         if self._part is None or self._door is None:
             return
         try:
-            self._door.take_kept(kept_of(self._folder, self._part.entry))
+            await self._door.take_kept(kept_of(self._folder, self._part.entry))
         except BenchError as error:
             if not self._kept_stays:
                 self._member.refused("a message that was kept", str(error), "")
@@ -263,7 +263,7 @@ class RoutedReceive:
         await self._complete.wait()
         while True:
             await asyncio.sleep(LOOK_S)
-            self._take_kept()
+            await self._take_kept()
 
     async def _note(self, what: str, why: str, peer: str) -> None:
         own = self._part.entry if self._part is not None else None
@@ -295,7 +295,8 @@ async def take_part(address: Address, tls: ssl.SSLContext | None, member: Member
 
 async def _ended(task: asyncio.Task[None]) -> None:
     stop(task)
-    await asyncio.gather(task, return_exceptions=True)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _bound(address: Address) -> socket.socket:

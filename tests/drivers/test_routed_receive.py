@@ -199,8 +199,9 @@ async def test_an_engine_that_begins_takes_nothing_before_all_devices_of_its_rig
         assert one.got == []
         service.rig_connected()
         await soon(lambda: one.got == [about(ESME, IS)])
-        assert await post(address, about(ESME, IS, 2)) == (204, "")
-        assert one.got == [about(ESME, IS), about(ESME, IS, 2)]
+        # If the DCC repeats itself, that is another one.
+        assert await post(address, about(ESME, IS)) == (204, "")
+        assert one.got == [about(ESME, IS)] * 2
 
 
 async def test_a_full_disk_makes_the_dcc_post_again(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,7 +326,13 @@ def test_a_forged_or_half_written_entry_is_no_entry(shared: Path) -> None:
     part.asked(RequestId(IS, ESME, 1))
     part.asked(RequestId(IS, ESME, 1))
     (folder / "two+dcc.1.json").write_text((folder / f"one+dcc.{part.entry.token}.json").read_text())
-    (folder / "three+dcc.1.json").write_text("{")
+    whole_entry = json.loads((folder / f"one+dcc.{part.entry.token}.json").read_text())
+    for number, nonsense in enumerate(("{", "{}", "[]", "7")):
+        (folder / f"three+dcc.{number}.json").write_text(nonsense)
+    for wrong in ({"pid": "1"}, {"users": ["IS"]}, {"dcc": 7}):
+        entry = whole_entry | {"rig": "four", "token": "1"} | wrong
+        (folder / "four+dcc.1.json").write_text(json.dumps(entry))
+        assert [each.rig for each in read_entries(folder)] == ["one"]
     requests = folder / f"one+dcc.{part.entry.token}.requests"
     whole = requests.read_text()
     requests.write_text(whole + "nonsense\n" + str(RequestId(IS, ESME, 12))[:-1])
