@@ -218,7 +218,7 @@ class _Reading:
             lost.append(record.source)
         elif state in ("connected", "reconnected") and record.source in lost:
             lost.remove(record.source)
-        if state in ("lost", "reconnected", "garbled"):
+        if state in ("lost", "reconnected", "garbled", "tripped"):
             text = f"{state} {record.data.get('detail') or ''}".rstrip()
             self.report.came.append(Came(at_s, "lost", record.source, text))
 

@@ -40,16 +40,24 @@ class RigSession:
         drivers: by device name, connected.
         parties: who is on it.
         ledger: what has been seen on it before.
+        folder: its state folder; None for a rig whose world begins anew each time.
     """
 
     def __init__(
-        self, rig: Rig, stream: EventStream, drivers: Mapping[str, AnyDriver], parties: Parties, ledger: Ledger
+        self,
+        rig: Rig,
+        stream: EventStream,
+        drivers: Mapping[str, AnyDriver],
+        parties: Parties,
+        ledger: Ledger,
+        folder: Path | None = None,
     ) -> None:
         self.rig = rig
         self.stream = stream
         self.drivers = drivers
         self.parties = parties
         self.ledger = ledger
+        self.folder = folder
         self._watchers: list[Callable[[Sighting], None]] = []
         stream.subscribe(self._on_event)
 
@@ -177,9 +185,10 @@ async def open_rig(
             parties = world.parties if world is not None else load_parties(rig)
             settings = world.settings if world is not None else {}
             # A world in this process is reached by nobody else.
-            shared = None if folder.is_relative_to(scratch) else shared_root(folder)
+            kept = None if folder.is_relative_to(scratch) else folder
+            shared = None if kept is None else shared_root(kept)
             drivers = build_drivers(rig, settings, stream, parties, counters, only=only, shared=shared)
-            session = RigSession(rig, stream, drivers, parties, Ledger(folder / "seen.jsonl"))
+            session = RigSession(rig, stream, drivers, parties, Ledger(folder / "seen.jsonl"), kept)
             try:
                 await session.connect()
                 loading.done()
