@@ -225,3 +225,46 @@ async def test_an_engine_that_is_to_park_waits_too_and_can_be_told_to_give_up(
             await waits_until_it_is_free(rig, tmp_path, park)
             service.end("the test is over")
             await work
+
+
+async def test_acts_by_hand_hold_what_another_rig_may_use_and_never_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "LOOK_S", 0.01)
+    act = {"supply": {"set": "235 V"}}
+    async with lab(tmp_path) as rig, open_rig(rig, RealClock(), state=tmp_path) as session:
+        folder = state_of(rig, tmp_path)
+        queue = shared_folder(folder, "lab-source")
+        runs = RigRunner(session, tmp_path / "evidence", BenchKey.load_or_create(tmp_path / "keys"))
+        service = EngineService(session, runs, folder)
+        async with listening(service.serve, folder / "engine.sock"), connected(folder / "engine.sock") as client:
+            work = asyncio.create_task(service.work())
+            neighbour = Neighbour(rig, tmp_path)
+            await soon(lambda: holder_of(queue))
+            with pytest.raises(UsageError, match="lab-source is used by .*run x"):
+                await client.call("act", step=act)
+            assert (await client.call("status"))["hands_on"] is None
+            await neighbour.stop()
+
+            # Free now: it is held until the rig is given back, and marked as long as it is not parked.
+            await client.call("act", step=act)
+            assert (queue / "in-use").exists()
+
+            async def come(say: Callable[[str], None]) -> None:
+                async with shares_held(rig, tmp_path / "neighbour", "run y", on_lost=no, say=say):
+                    assert not (queue / "in-use").exists()
+
+            said: list[str] = []
+            waits = asyncio.ensure_future(come(said.append))
+            await soon(lambda: said)
+            assert "acts by hand" in said[0]
+            await client.call("park")
+            await waits
+
+            # Who comes after a rig that was not parked has to park first.
+            (queue / "in-use").touch()
+            with pytest.raises(UsageError, match="another rig did not leave parked"):
+                await client.call("act", step=act)
+            assert holder_of(queue) is None
+            service.end("the test is over")
+            await work

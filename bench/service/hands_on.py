@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from pydantic import ValidationError
@@ -27,6 +28,7 @@ from bench.quantities import format_duration
 from bench.rig.session import RigSession
 from bench.runbook import Placed, Runbook
 from bench.safety import reach
+from bench.shared import Shares
 from bench.steps import Step
 from bench.tasks import stop
 from bench.verbs import Stage, perform
@@ -64,15 +66,27 @@ class HandsOn:
         runs: makes bundles.
         operator: needed by verbs that ask; none of those here does.
         tell: sends a message to everybody who subscribed.
+        held: holds what the rig shares with others, if it is free at once; is given what to call if that is lost.
+        busy: whether a run has begun, or waits.
 
     Attributes:
         state: what the rig was left in by the last `end`: "parked", "safe" or "unsafe".
     """
 
     def __init__(
-        self, session: RigSession, runs: RigRunner, operator: Operator, tell: Callable[[Mapping[str, Any]], None]
+        self,
+        session: RigSession,
+        runs: RigRunner,
+        operator: Operator,
+        tell: Callable[[Mapping[str, Any]], None],
+        *,
+        held: Callable[[Callable[[str], None]], AbstractAsyncContextManager[Shares]],
+        busy: Callable[[], bool],
     ) -> None:
         self._session, self._runs, self._tell = session, runs, tell
+        self._held, self._busy = held, busy
+        self._holding: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
         self._stage = Stage(session, operator)
         self._numbers = itertools.count(1)
         self._writer: BundleWriter | None = None
@@ -114,6 +128,7 @@ class HandsOn:
 
         Raises:
             UsageError: another act is going on, or the rig is being made safe.
+            HeldElsewhere: another rig uses what this one shares with it.
             StorageError: the evidence cannot be written; nothing was sent.
         """
         if self.acting:
@@ -124,11 +139,52 @@ class HandsOn:
         if engine is not None:
             engine.touched(f"{who}: {did}")
         elif self._writer is None:
-            self._begin(who)
+            await self._take()
+            try:
+                self._begin(who)
+            except BaseException:
+                await self._give_back()
+                raise
         number = next(self._numbers)
         self._did = did
         self._act = asyncio.create_task(self._carry_out(number, step, who), name=f"by hand: {did}")
         return number
+
+    async def _take(self) -> None:
+        """Hold what the rig shares until the rig is given back; nobody waits in a queue with a person before it."""
+        if self._holding is not None:
+            raise UsageError("somebody else is taking the rig by hand", next_step="Try again")
+        self._over.clear()
+        taken = asyncio.get_running_loop().create_future()
+        self._holding = holding = asyncio.create_task(self._hold(taken), name="what is shared")
+        try:
+            await asyncio.wait([holding, taken], return_when=asyncio.FIRST_COMPLETED)
+            if not holding.done() and self._busy():
+                raise UsageError("a run is going on", next_step="Pause it, and wait for the end of its step")
+        except BaseException:
+            await self._give_back()
+            raise
+        if holding.done():
+            self._holding = None
+            holding.result()
+
+    async def _hold(self, taken: asyncio.Future[None]) -> None:
+        async with self._held(self.abort) as shares:
+            if shares.unparked:
+                raise UsageError(
+                    "another rig did not leave parked what they share", next_step="`hilbench rig park RIG`"
+                )
+            shares.begun()
+            taken.set_result(None)
+            await self._over.wait()
+            if self.state == "parked":
+                shares.parked()
+
+    async def _give_back(self) -> None:
+        self._over.set()
+        if self._holding is not None:
+            await asyncio.wait([self._holding])
+            self._holding = None
 
     def _begin(self, who: str) -> None:
         writer = self._writer = self._runs.begin_bundle(RUNBOOK)
@@ -240,6 +296,7 @@ class HandsOn:
             self._dark_timer.cancel()
             self._dark_timer = None
         error = await self._seal(writer, why, not unsafe)
+        await self._give_back()
         self._writer = self._ending = self._parking = self._safe = self._monitors = None
         bundle = str(writer.path.absolute())
         self._tell(

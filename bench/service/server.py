@@ -68,7 +68,14 @@ class EngineService:
         self._parking: asyncio.Task[Parked] | None = None
         self._stopping = False
         self._shared = SharedRuns(session, runs, folder, self._operator, self._waits)
-        self._hands = HandsOn(session, runs, self._operator, self._clients.tell)
+        self._hands = HandsOn(
+            session,
+            runs,
+            self._operator,
+            self._clients.tell,
+            held=self._shared.at_once,
+            busy=lambda: self._job is not None or bool(self._waiting),
+        )
         self._live = Live(session, self._clients.anybody_live, lambda: self._job is not None, self._clients.tell_live)
         originals = Originals(lambda: self._clients.events, Redactor.of(session.parties))
         self._questions = Questions(session, runs.out, runs.key, originals, nights, self._operator)

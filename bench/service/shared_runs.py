@@ -89,6 +89,25 @@ class SharedRuns:
                 shares.parked()
             return parked
 
+    @asynccontextmanager
+    async def at_once(self, on_lost: Callable[[str], None]) -> AsyncIterator[Shares]:
+        """Hold what the rig shares, for acts by hand, without a wait.
+
+        Args:
+            on_lost: told if it is lost.
+
+        Raises:
+            HeldElsewhere: another rig uses some of it.
+        """
+        rig = self._session.rig
+        if rig.emulated:
+            yield Shares(())
+            return
+        async with shares_held(
+            rig, self._folder, "acts by hand", on_lost=on_lost, say=lambda _: None, given_up=lambda: True
+        ) as shares:
+            yield shares
+
     async def _park(self) -> Parked:
         file = self._session.rig.file
         unparked = await reach(self._session, "park", file.park)
