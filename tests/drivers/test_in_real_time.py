@@ -9,10 +9,9 @@ import pytest
 
 from bench.errors import DeviceLost
 from bench.events import Event
-from tests.drivers import test_console as console_bench
+from tests.drivers import console_bench, hub_bench
+from tests.drivers import modbus_bench as tcp_bench
 from tests.drivers import test_modbus_rtu as rtu_bench
-from tests.drivers import test_modbus_tcp as tcp_bench
-from tests.drivers import test_mqtt_hub as hub_bench
 
 pytestmark = pytest.mark.realtime
 
