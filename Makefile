@@ -8,6 +8,9 @@ STAMP := $(VENV)/.ready
 # compile everything again.
 export PYTHONDONTWRITEBYTECODE =
 
+# The tests start many processes: each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 RUNBOOKS := ic01 ic02 supply-outage-short supply-outage-long over-voltage arm-supply han-join
 
 .PHONY: run test venv lint types layers check bench soak picture lock clean

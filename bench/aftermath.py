@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench import unparked
 from bench.capabilities import CommsHub, can
 from bench.clock import RealClock
 from bench.durable import storage_error
@@ -53,6 +54,7 @@ async def settle(session: RigSession, folder: Path, run: str, earlier: Sequence[
         unwatch()
         session.stream.emit("engine", "aftermath", {"state": "end", "run": run, "came": came})
     _book(folder, {"run": run, "utc": RealClock().now().iso, "came": came})
+    unparked.clear(folder)
     return came
 
 

@@ -102,9 +102,13 @@ class Driver(ABC, Generic[ConfigT]):
 
     A driver class names its configuration model in `Config`; the rig file's keys for the device, but for
     `driver`, are that model's fields. The constructor touches nothing: `connect` opens, `close` frees all.
+
+    Attributes:
+        arms: whether it arms the instrument's own watchdog while it is connected, and switches it off as it leaves.
     """
 
     Config: type[ConfigT]
+    arms = True
 
     def __init__(self, context: DeviceContext, config: ConfigT) -> None:
         self.context = context

@@ -10,7 +10,8 @@ Kinds, and what their `data` holds (all values JSON):
 `verb`                a capability verb ended: `verb`, `arguments`, `result` or `error`, `began_mono_ns`
 `edge`                the supply changed: see `capabilities.Edge`
 `measurement`         `quantity`, `value`, `unit`
-`device`              `state`: "connected", "lost", "reconnected", "closed", "garbled"; `detail`
+`device`              `state`: "connected", "lost", "reconnected", "closed", "garbled", "tripped" (by a watchdog of
+                      its own); `detail`
 `seen.response`       a DUIS response: `user`, `request_id`, `service_request`, `response_code`, `synchronous`,
                       `device`, `signature`, `digest`, `gbcs` (decoded content or null)
 `seen.device_alert`   `user`, `device` (EUI-64), `code` ("0x8F35"), `counter`, `device_time_utc_ns`, `values`,

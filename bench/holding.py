@@ -9,7 +9,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import stopped
+from bench import stopped, unparked
+from bench.aftermath import settle
 from bench.clock import RealClock
 from bench.errors import DeviceLost, UnsafeError
 from bench.guard import gone, guarded
@@ -17,7 +18,7 @@ from bench.lease import Lease
 from bench.rig.file import Rig
 from bench.rig.session import RigSession, open_rig
 from bench.rig.state import state_of
-from bench.safety import reach
+from bench.safety import news_of, reach
 from bench.shared import Shares, shares_held
 
 PATIENCE_S = 120.0
@@ -123,6 +124,17 @@ async def patiently_open(
         yield session
 
 
+async def until_quiet(hold: Hold, session: RigSession, say: Callable[[str], None]) -> None:
+    """Where the supply was just off, wait for what devices still say of it, and book it to the run that cut it.
+
+    Raises:
+        StorageError: the booking cannot be written.
+    """
+    if hold.was_off and session.folder is not None:
+        say("what devices still say of the run before is waited for, and booked to it")
+        await settle(session, session.folder, unparked.run_of(session.folder))
+
+
 async def guard_gone(rig: Rig, folder: Path) -> None:
     """Let the guard of an engine that died finish what it does.
 
@@ -148,6 +160,7 @@ async def recover(rig: Rig, state: Path, why: str, say: Callable[[str], None]) -
     # Without supply a meter's console is silent too: only what makes the rig safe has to answer.
     needed = {action.device for action in (*rig.file.park.actions, *rig.file.safe.actions)}
     async with open_rig(rig, RealClock(), state=state, only=needed) as session:
+        session.stream.subscribe(lambda event: say(news) if (news := news_of(event)) else None)
         unconfirmed = await reach(session, "safe", rig.file.safe)
         if not unconfirmed:
             unconfirmed = await reach(session, "park", rig.file.park)

@@ -42,6 +42,8 @@ class Steadiness:
 
     def receive(self, event: Event) -> None:
         """Learn what the supply is set to, until the next step; for the event stream."""
+        if event.kind == "device" and event.data["state"] == "tripped":
+            self._tell(f"{event.source}: {event.data['detail']}")
         if event.source != "engine":
             return
         if event.kind == "edge":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from bench import unparked
 from bench.clock import Clock, RealClock
 from bench.durable import StorageError
 from bench.engine import Engine
@@ -116,6 +117,8 @@ class RigRunner:
         reporter.begin(plan, session.clock)
         began = session.clock.now()
         try:
+            if session.folder is not None:
+                unparked.mark(session.folder, str(writer.path.absolute()))
             header = self.header(runbook.name, runbook.title)
             if interrupted:
                 header["resumes"] = interrupted.reference
@@ -130,6 +133,8 @@ class RigRunner:
         finally:
             self.engine = self.folder = None
             unsubscribe()
+        if session.folder is not None and result.parked:
+            unparked.clear(session.folder)
         session.stream.emit("engine", "run", _footer(result))
         manifest = await writer.close()
         duration_s = (session.clock.now().mono_ns - began.mono_ns) / 1e9

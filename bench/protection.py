@@ -28,7 +28,8 @@ def judge(rig: Rig, drivers: Mapping[str, AnyDriver]) -> tuple[list[str], list[s
     alone = {name: driver.acts_alone_after_s for name, driver in drivers.items() if isinstance(driver, ActsAlone)}
     watching = {name: after_s for name, after_s in alone.items() if after_s is not None}
     for name, after_s in watching.items():
-        notes.append(f"{name} opens by its own watchdog {format_duration(after_s)} after this PC has died")
+        does = "opens" if name == rig.file.supply.relay else "goes off"
+        notes.append(f"{name} {does} by its own watchdog {format_duration(after_s)} after this PC has died")
     checked = [stated for stated in rig.file.protection if stated.device is not None]
     if not rig.file.protection and not watching:
         notes.append(

@@ -9,7 +9,7 @@ may come beside it, and what must not come. Fragments that several runbooks shar
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -146,25 +146,36 @@ class _Reader:
         return self._procedures[name]
 
 
-def find_runbook(name: str) -> Path:
-    """The file of a runbook given by path, or by name in the folder `runbooks`.
+BUILT_IN = Path(__file__).parents[1] / "runbooks"
+"""The runbooks that come with the project, for whoever works elsewhere; a copy without its checkout has none."""
+
+
+def find_runbook(name: str, *, beside: Sequence[Path] = ()) -> Path:
+    """The file of a runbook given by path, or by name.
+
+    Args:
+        name: a path, or what is looked for in `beside`, in the folder `runbooks`, and in that of the project.
+        beside: folders that come first; a path that is not absolute is looked for in the first of them and here.
 
     Raises:
-        UsageError: there is none; the known ones are listed.
+        UsageError: there is none; it says where was looked, and which are known.
     """
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or "/" in name:
-        if path.is_file():
-            return path
-        raise UsageError(f"there is no runbook file {name}")
-    folder = Path("runbooks")
-    if (candidate := folder / f"{name}.yaml").is_file():
-        return candidate
-    known = sorted(file.stem for file in folder.glob("*.yaml"))
-    raise UsageError(
-        f"there is no runbook {name!r}",
-        next_step=f"In {folder.resolve()} there are: {', '.join(known)}" if known else "Give the path of its file",
-    )
+        places = {place.absolute(): place for place in (*(folder / path for folder in beside[:1]), path)}
+        if found := next((place for place in places.values() if place.is_file()), None):
+            return found
+        looked = f". Looked for {' and '.join(str(place) for place in places)}" if beside else ""
+        raise UsageError(f"there is no runbook file {name}{looked}")
+    here = Path("runbooks")
+    folders = {folder.resolve(): folder for folder in (*beside, here, BUILT_IN)}
+    if found := next((at for folder in folders.values() if (at := folder / f"{name}.yaml").is_file()), None):
+        return found
+    known = {folder: sorted(file.stem for file in folder.glob("*.yaml")) for folder in (here, BUILT_IN)}
+    full = next((folder for folder, names in known.items() if names), None)
+    listed = f"In {full.resolve()} there are: {', '.join(known[full])}" if full else "Give the path of its file"
+    looked = f". Looked for in {', '.join(str(folder) for folder in folders)}" if len(folders) > 1 else ""
+    raise UsageError(f"there is no runbook {name!r}", next_step=listed + looked)
 
 
 def load_runbook(path: Path) -> Runbook:

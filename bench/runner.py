@@ -18,7 +18,7 @@ from typing import Any
 from bench.clock import Clock, RealClock, VirtualClock
 from bench.errors import BenchError, UsageError
 from bench.evidence.keys import BenchKey
-from bench.holding import PATIENCE_S, held, patiently_open
+from bench.holding import PATIENCE_S, held, patiently_open, until_quiet
 from bench.one_run import Finished, Reporter, RigRunner
 from bench.planner import Plan, plan
 from bench.resume_bundle import Interrupted, read_interrupted
@@ -147,6 +147,9 @@ async def run_all(
             held(rig, options.state, "run", on_lost=interrupt.stop, say=options.say) as hold,
             patiently_open(opened, PATIENCE_S if hold.was_off else 0.0, options.say) as session,
         ):
+            if interrupted is None:
+                # One that is carried on with waits for it by itself, and has it in its own evidence.
+                await until_quiet(hold, session, options.say)
             runs = RigRunner(session, options.out, key, seed=options.seed, faults=options.faults)
             interrupt.runs = runs
             for runbook, its_plan in planned:

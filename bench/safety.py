@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bench.capabilities import AcSource, Switch
 from bench.errors import BenchError, DeviceError
+from bench.events import Event
 from bench.rig.sections import SafetyAction, SafetyState
 
 if TYPE_CHECKING:
@@ -89,6 +90,13 @@ async def _act(session: RigSession, device: str, action: SafetyAction, *, urgent
         raise DeviceError(f"{device} reads back output {'on' if state.output_on else 'off'}")
     if action.voltage is not None and not math.isclose(state.set_volts, action.voltage, abs_tol=_VOLTAGE_TOLERANCE_V):
         raise DeviceError(f"{device} reads back {state.set_volts:g} V, not {action.voltage:g} V")
+
+
+def news_of(event: Event) -> str:
+    """What a device says of itself while it is parked or made safe, such as that its watchdog had acted; else ""."""
+    if event.kind != "device" or event.data["state"] not in ("tripped", "reconnected") or not event.data["detail"]:
+        return ""
+    return f"{event.source}: {event.data['detail']}"
 
 
 def describe(action: SafetyAction) -> str:

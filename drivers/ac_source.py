@@ -11,57 +11,18 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Annotated
-
-from pydantic import Field, field_validator
 
 from bench.capabilities import Edge, EdgeKind, Measurement, SourceState, TimedBy
-from bench.device import DeviceContext, Driver, DriverConfig
+from bench.device import DeviceContext, Driver, Problem
 from bench.errors import DeviceError, DeviceLost, UsageError
-from bench.quantities import SecondsField, VoltsField
+from drivers.ac_source_config import AcSourceConfig as AcSourceConfig
 from drivers.ac_source_profile import UNITS, Program, differs, profiles, query_of
+from drivers.ac_source_watchdog import SourceWatchdog
 from drivers.scpi import Answer, ScpiInstrument, expire
 from drivers.scpi_transport import ScpiAddress
 
 _POLL_S = 0.1
 _HOLD_S = 10.0
-
-
-class AcSourceConfig(DriverConfig):
-    """An AC source in the rig file.
-
-    Attributes:
-        resource: VISA resource string, or the path of a serial port.
-        profile: the command set; see `ac_source_profiles.json`.
-        timeout: longest wait for one reply.
-        settle_tolerance: by how much the measured voltage may differ from the one set.
-        settle_time: how long the measured voltage may take to get there; a shorter excursion is not measured.
-        latency: longest from the acceptance of a command to its effect, if the profile's figure does not hold.
-        baud_rate: of a serial port.
-        visa_library: which VISA serves resources other than TCP sockets and serial ports: "@py", "@ivi" or a path.
-    """
-
-    resource: str
-    profile: str = "scpi-99"
-    timeout: Annotated[SecondsField, Field(gt=0, le=60)] = 2.0
-    settle_tolerance: Annotated[VoltsField, Field(gt=0, le=50)] = 1.0
-    settle_time: Annotated[SecondsField, Field(ge=0, le=60)] = 1.0
-    latency: Annotated[SecondsField, Field(ge=0, le=10)] | None = None
-    baud_rate: Annotated[int, Field(gt=0)] = 9600
-    visa_library: str = "@py"
-
-    @field_validator("resource")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        ScpiAddress.parse(value)
-        return value
-
-    @field_validator("profile")
-    @classmethod
-    def _is_known(cls, value: str) -> str:
-        if value not in profiles():
-            raise ValueError(f"there is no profile {value!r}; there are {', '.join(profiles())}")
-        return value
 
 
 class ScpiAcSource(Driver[AcSourceConfig]):
@@ -80,6 +41,11 @@ class ScpiAcSource(Driver[AcSourceConfig]):
         latency_s = self._profile.latency_s if config.latency is None else config.latency
         self._latency_ns = round(latency_s * 1e9)
         self._acts: list[asyncio.Timeout] = []
+        commands = self._profile.watchdog
+        self._watchdog = (
+            SourceWatchdog(context, self._line, commands, config.watchdog_s, self._set) if commands else None
+        )
+        self._unsafe = False
         # A program of an earlier run may still be going on.
         self._program_may_run = self._profile.program is not None
 
@@ -99,13 +65,46 @@ class ScpiAcSource(Driver[AcSourceConfig]):
                 )
             # What others left in the queue must not be taken for an error of this bench.
             await self._line.drain_errors()
+            await self._take_watchdog()
         except BaseException:
             await self._line.close()
             raise
 
     async def close(self) -> None:
-        """Free the line; the output stays as it is."""
+        """Free the line; the output stays as it is, and its watchdog, which would end it later, is off.
+
+        It stays armed if the source could not be made safe: then it is the last that may still do it.
+        """
+        await self.stop_background()
+        if self._watchdog is not None and not self._unsafe:
+            await self._watchdog.disarm()
         await self._line.close()
+
+    @property
+    def acts_alone_after_s(self) -> float | None:
+        """How long after the last word of the bench its watchdog takes the output away; None if none is armed."""
+        return self.config.watchdog_s
+
+    @property
+    def opens_unpowered(self) -> bool:
+        """A source without power feeds nobody."""
+        return True
+
+    def problems(self) -> Sequence[Problem]:
+        """A watchdog that the instrument has and that nobody arms."""
+        if self._watchdog is None or self.config.watchdog_s is not None:
+            return ()
+        return (Problem("its own watchdog is not armed", "Take `watchdog: no` out of the rig file", wrong=False),)
+
+    async def _take_watchdog(self) -> None:
+        if self._watchdog is None or not self.arms:
+            return
+        if await self._watchdog.has_tripped():
+            # Its terminals are dead; its switch, which may still say "on", would give the supply back once cleared.
+            await self._switch(False)
+        if self.config.watchdog_s is not None:
+            await self._watchdog.arm()
+            self.start_background(self._watchdog.keep, title="watchdog")
 
     async def output(self, on: bool) -> Edge:
         """Switch the output and read it back; the edge is "set" if it was so already."""
@@ -113,6 +112,9 @@ class ScpiAcSource(Driver[AcSourceConfig]):
             was_on = await self._is_on()
             if on and not was_on:
                 await self._halt()
+                if self._watchdog is not None and await self._watchdog.has_tripped():
+                    await self._switch(False)
+                    await self._watchdog.clear()
             answer = await self._switch(on)
             volts = await self._set_volts() if on else 0.0
             await self._settle(volts)
@@ -199,20 +201,22 @@ class ScpiAcSource(Driver[AcSourceConfig]):
         """Output off past whatever else is going on, and read back; other verbs under way end with DeviceError."""
         for act in self._acts:
             expire(act)
+        self._unsafe = True
         off = self._profile.output.format(state="OFF")
         try:
             await self._line.seize(off)
-            still_on = await self._is_on()
+            still_on = await self._switched_on()
         except DeviceLost:
             # A connection that broke unnoticed takes the command with it: once more, on a fresh one.
             await self._line.seize(off)
-            still_on = await self._is_on()
+            still_on = await self._switched_on()
         if still_on:
             raise DeviceError(
                 f"it is still on after {off}",
                 where=self._line.where,
                 next_step="Cut the supply by other means",
             )
+        self._unsafe = False
         await self._line.drain_errors()
 
     @asynccontextmanager
@@ -241,8 +245,13 @@ class ScpiAcSource(Driver[AcSourceConfig]):
     async def _switch(self, on: bool) -> Answer:
         return await self._set(self._profile.output.format(state="ON" if on else "OFF"))
 
-    async def _is_on(self) -> bool:
+    async def _switched_on(self) -> bool:
+        """What its switch says, whatever a watchdog may have done since."""
         return await self._line.ask_boolean(query_of(self._profile.output))
+
+    async def _is_on(self) -> bool:
+        on = await self._switched_on()
+        return on and not (self._watchdog is not None and await self._watchdog.has_tripped())
 
     async def _set_volts(self) -> float:
         volts, _ = await self._line.ask_number(query_of(self._profile.voltage))

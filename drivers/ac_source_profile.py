@@ -52,6 +52,30 @@ class Program(BaseModel):
     ramp: tuple[str, ...]
 
 
+class WatchdogCommands(BaseModel):
+    """An instrument's own watchdog: its output goes when it hears nothing, and stays so until that is cleared.
+
+    Attributes:
+        delay: template with delay_s: how long it waits, in seconds.
+        state: template with state, ON or OFF.
+        clear: ends the latch; the output is then what its own switch says, on or off.
+        tripped: asks for a register of bits.
+        tripped_mask: the bit that says that it has tripped.
+        shortest_s: shortest time that it can wait, in seconds; it counts whole ones.
+        longest_s: longest time.
+    """
+
+    model_config = _STRICT
+
+    delay: str
+    state: str
+    clear: str
+    tripped: str
+    tripped_mask: int
+    shortest_s: int
+    longest_s: int
+
+
 class Profile(BaseModel):
     """One family's command set.
 
@@ -66,6 +90,7 @@ class Profile(BaseModel):
         latency_s: longest from the acceptance of a command to its effect at the terminals.
         ramp_interval_s: seconds between the steps of a ramp that the bench makes.
         program: None for an instrument without timing of its own.
+        watchdog: None for an instrument that has none, or none that is known.
     """
 
     model_config = _STRICT
@@ -80,6 +105,7 @@ class Profile(BaseModel):
     latency_s: float
     ramp_interval_s: float
     program: Program | None = None
+    watchdog: WatchdogCommands | None = None
 
 
 @cache

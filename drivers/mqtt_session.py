@@ -9,7 +9,7 @@ This is the one place that knows the peculiarities of those two libraries:
 * aiomqtt wakes paho every second to see whether it is time for a keep-alive. A fifth of the keep-alive is often enough,
   since a broker waits for one and a half of it (MQTT 3.1.1, section 3.1.2.10).
 * aiomqtt forgets to close what it opened when the broker refuses the login; `shut` closes it. paho forgets a socket
-  whose TLS handshake fails; `_TidySocket` closes itself.
+  whose TLS handshake fails; `TidySocket` closes itself.
 * aiomqtt starts to watch a socket for writing one turn of the loop late, and the socket may be closed by then: poll(2)
   would report it for ever. `_watch` looks first.
 """
@@ -33,6 +33,7 @@ from pydantic import Field, field_validator, model_validator
 from bench.device import DriverConfig
 from bench.errors import DeviceLost, UsageError
 from bench.quantities import SecondsField
+from bench.tidy_socket import TidySocket
 from drivers.tls import TlsFiles
 
 # Everything that the libraries would log reaches the bench as an error or an event.
@@ -118,15 +119,6 @@ def check_topic(topic: str) -> str:
     return topic
 
 
-class _TidySocket(ssl.SSLSocket):
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
-
-
 class MqttSession(aiomqtt.Client):
     """One connection, for use once: `open`, then publish, subscribe and iterate `messages`, then `shut`."""
 
@@ -135,7 +127,7 @@ class MqttSession(aiomqtt.Client):
     ) -> None:
         paho.mqtt.client.time_func = asyncio.get_running_loop().time
         if secrets.tls is not None:
-            secrets.tls.sslsocket_class = _TidySocket
+            secrets.tls.sslsocket_class = TidySocket
         super().__init__(
             config.host,
             config.port,

@@ -91,7 +91,7 @@ class ModbusRelay(Driver[RelayConfig]):
         super().__init__(context, config)
         self._unit = ModbusUnit(context, config)
         self._closed_when_on = config.contact == "normally_open"
-        self._armed = False
+        self._armed = self._unsafe = False
 
     def resources(self) -> list[str]:
         """Its one output; the line, and other outputs of the same module, may be shared."""
@@ -105,13 +105,16 @@ class ModbusRelay(Driver[RelayConfig]):
     async def connect(self) -> None:
         """Open the line, and read the output and the feedback input, so that wrong addresses are found now."""
         await self._unit.open(self._open)
-        if self.config.watchdog is not None:
+        if self._armed:
             self.start_background(self._feed, title="watchdog")
 
     async def close(self) -> None:
-        """Give the line back; the relay stays as it is, and its watchdog, which would release it later, is off."""
+        """Give the line back; the relay stays as it is, and its watchdog, which would release it later, is off.
+
+        It stays armed if the relay was to open and did not say that it had: then it is the last that may still do it.
+        """
         await self.stop_background()
-        if self.config.watchdog is not None and self._armed:
+        if self.config.watchdog is not None and self._armed and not self._unsafe:
             self._armed = False
             with contextlib.suppress(BenchError):
                 await self._unit.write_register(self.config.watchdog.holding_register, 0)
@@ -138,7 +141,7 @@ class ModbusRelay(Driver[RelayConfig]):
     async def _open(self) -> None:
         await self._read_all()
         watchdog = self.config.watchdog
-        if watchdog is None:
+        if watchdog is None or not self.arms:
             return
         await self._unit.write_register(watchdog.holding_register, watchdog.ticks)
         self._armed = True
@@ -167,6 +170,7 @@ class ModbusRelay(Driver[RelayConfig]):
             DeviceLost: the relay does not answer.
             DeviceError: it refuses, or it accepted the command and did not follow it.
         """
+        self._unsafe = not closed
         exchange = await self._drive(closed == self._closed_when_on)
         await self.context.clock.sleep(self.config.operate_time)
         if await self.is_closed() != closed:
@@ -175,6 +179,7 @@ class ModbusRelay(Driver[RelayConfig]):
                 where=f"{self.name} ({self.config.resource})",
                 next_step="Do not trust this relay to cut the supply: look for a welded contact",
             )
+        self._unsafe = False
         return self._edge(closed, exchange.sent, exchange.answered)
 
     async def is_closed(self) -> bool:

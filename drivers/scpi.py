@@ -62,6 +62,10 @@ class ScpiInstrument:
         transport: the line, held by nobody else.
         resource: how errors name it.
         timeout_s: longest that one exchange, reconnection included, may take.
+
+    Attributes:
+        heard_s: when the last message that it answered went out, by the loop's clock.
+        openings: how often the line was opened: a number that has changed may be that of another life of it.
     """
 
     def __init__(self, context: DeviceContext, transport: ScpiTransport, resource: str, timeout_s: float) -> None:
@@ -75,6 +79,8 @@ class ScpiInstrument:
         self._usable = False
         self._state = "closed"
         self._token = _LAST_TOKEN
+        self.heard_s = 0.0
+        self.openings = 0
         self.where = f"{context.name} ({resource})"
 
     async def connect(self) -> str:
@@ -200,18 +206,19 @@ class ScpiInstrument:
         """One exchange; the lock is held. Without a query nothing but `seizing` goes out."""
         if not self._usable:
             raise DeviceError("it is not connected", where=self.where)
-        context, transport = self._context, self._transport
+        context, transport, loop = self._context, self._transport, asyncio.get_running_loop()
         now = context.clock.now
         in_step, self._in_step = self._in_step, False
         if (cause := transport.broken) and self._state != "lost":
             self._note("lost", cause)
         asked, text = now(), ""
+        asked_s = loop.time()
         doing = _OPENING
         try:
             async with asyncio.timeout(self._timeout_s) as deadline:
                 self._deadline = None if seizing else deadline
                 if opening:
-                    await transport.open()
+                    await self._open()
                 elif not in_step or cause or self._unasked():
                     await self._resynchronise(seizing)
                 elif seizing:
@@ -219,7 +226,7 @@ class ScpiInstrument:
                 if query:
                     doing = f"{query} was sent"
                     context.wire("tx", query)
-                    asked = now()
+                    asked, asked_s = now(), loop.time()
                     await transport.write(query)
                     text = await transport.read()
         except OSError as error:
@@ -228,6 +235,7 @@ class ScpiInstrument:
             self._deadline = None
         got = now()
         if query:
+            self.heard_s = asked_s
             context.wire("rx", text)
         self._in_step = True
         if self._state == "lost":
@@ -236,7 +244,7 @@ class ScpiInstrument:
 
     async def _resynchronise(self, first: str) -> None:
         transport = self._transport
-        await transport.open()
+        await self._open()
         if first:
             await self._write(first)
         self._token = _FIRST_TOKEN if self._token == _LAST_TOKEN else self._token + 1
@@ -244,6 +252,10 @@ class ScpiInstrument:
         while (line := await transport.read()).strip().lstrip("+") != str(self._token):
             self._context.wire("rx", line, discarded=True)
         self._context.wire("rx", line)
+
+    async def _open(self) -> None:
+        await self._transport.open()
+        self.openings += 1
 
     async def _write(self, message: str) -> None:
         self._context.wire("tx", message)

@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.emulated.benches import RIG
 
@@ -33,12 +34,19 @@ def emulating(folder: Path, *more: str, rig: Path = RIG) -> Iterator[subprocess.
 
 
 @contextmanager
-def serving(folder: Path, *more: str, rig: Path | None = None) -> Iterator[subprocess.Popen[str]]:
-    """An engine that serves `folder/rig/rig.yaml`, or another rig, once its clients can come."""
+def serving(
+    folder: Path, *more: str, rig: Path | None = None, variables: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[subprocess.Popen[str]]:
+    """An engine that serves `folder/rig/rig.yaml`, or another rig, once its clients can come; `variables` are its."""
     command = [sys.executable, "-m", "bench.cli", "serve", str(rig or folder / "rig" / "rig.yaml")]
     command += ["--out", str(folder / "evidence"), *more]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment(folder)
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        env={**environment(folder), **variables},
     )
     try:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""What protects a bench whose PC is dead: what the rig file may say of it, and a relay's own watchdog."""
+"""What protects a bench whose PC is dead: what the rig file may say of it, and the watchdogs of relay and source."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ WATCHDOG = "watchdog: {holding_register: 100, time: 10 s}"
         ("[{device: relay, how: unpowered, note: fed by this PC}]", "", "", ""),
         ("[{device: relay, how: unpowered}]", "contact: normally_closed", "closes the supply path when it loses", ""),
         ("[{device: meter, how: watchdog}]", "", "meter is not in the supply path", ""),
-        ("[{device: source, how: watchdog}]", "", "has nothing that the bench knows of", ""),
+        ("[{device: source, how: watchdog}]", "", "source has no watchdog in its section", ""),
+        ("[{device: source, how: unpowered, note: fed by this PC}]", "", "", ""),
         ("[{device: rellay, how: watchdog}]", "", "there is no device 'rellay'", ""),
         ("[]", f"contact: normally_closed\n    {WATCHDOG}", "its watchdog would close the supply path", ""),
     ],
@@ -68,6 +69,36 @@ def test_what_a_rig_file_states_is_judged(tmp_path: Path, protection: str, relay
     assert problem in problems and bool(problem) is bool(problems)
     assert note in notes
     assert report.exit_code == (2 if problem else 0)
+
+
+@pytest.mark.parametrize(
+    ("source", "protection", "problem", "note"),
+    [
+        ("", "[]", "", "source goes off by its own watchdog 30.0 s after this PC has died"),
+        ("watchdog: {time: 12 s}", "[{device: source, how: watchdog, within: 15 s}]", "", "watchdog 12.0 s after"),
+        (
+            "watchdog: {time: 12 s}",
+            "[{device: source, how: watchdog, within: 10 s}]",
+            "source acts after 12.0 s, not within 10.0 s",
+            "watchdog 12.0 s",
+        ),
+        (
+            "watchdog: no",
+            "[{device: source, how: watchdog}]",
+            "source has no watchdog in its section",
+            "source: its own watchdog is not armed",
+        ),
+    ],
+)
+def test_a_source_with_a_watchdog_is_judged(
+    tmp_path: Path, source: str, protection: str, problem: str, note: str
+) -> None:
+    path = lab(tmp_path, protection)
+    path.write_text(path.read_text().replace("profile: chroma-61500", f"profile: keysight-ac6800\n    {source}"))
+    report = check(path, tmp_path, offline=True)
+    problems, notes = "\n".join(report.problems), "\n".join(report.notes)
+    assert problem in problems and bool(problem) is bool(problems)
+    assert note in notes
 
 
 @pytest.mark.parametrize("protection", ["[{device: relay}]", "[{how: watchdog}]", "[{device: relay, how: prayer}]"])
@@ -101,6 +132,23 @@ async def test_a_relay_opens_by_itself_when_nobody_speaks_to_it(tmp_path: Path) 
         await asyncio.sleep(5)
         assert await volts(session) == 0
         assert not await session.capability(Switch).is_closed()
+
+
+async def test_a_relay_that_did_not_say_that_it_opened_stays_watched(tmp_path: Path) -> None:
+    async with watched(tmp_path, WATCHDOG) as session:
+        relay = session.drivers["relay"]
+        before = relay.config
+        # Its feedback says "closed" whatever it does: as far as the bench knows the supply is still there.
+        relay.config = before.model_copy(update={"feedback": 0, "feedback_inverted": True})
+        with pytest.raises(DeviceError, match="did not follow it"):
+            await session.capability(Switch).switch(False)
+        relay.config = before
+        await relay._unit.write_coil(0, True)
+        await relay.close()
+        await asyncio.sleep(9)
+        assert await volts(session) == 230
+        await asyncio.sleep(2)
+        assert await volts(session) == 0
 
 
 async def test_a_relay_that_is_left_in_order_stays_as_it_is(tmp_path: Path) -> None:

@@ -82,3 +82,27 @@ def test_an_unknown_name_lists_what_there_is(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(ROOT)
     with pytest.raises(UsageError, match=r"ic01, ic02"):
         find_runbook("ic1")
+
+
+def test_a_name_is_found_from_elsewhere_nearest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_runbook("ic01").samefile(ROOT / "runbooks" / "ic01.yaml"), "that of the project"
+    folders = [tmp_path / "runbooks", tmp_path / "night"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "ic01.yaml").write_text("runbook: ic01\n")
+        assert find_runbook("ic01", beside=folders[1:]).samefile(folder / "ic01.yaml")
+    assert find_runbook("ic01").samefile(folders[0] / "ic01.yaml")
+
+
+def test_what_is_nowhere_says_where_was_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        find_runbook("ic1", beside=(tmp_path / "night",))
+    text = str(caught.value)
+    assert f"In {ROOT / 'runbooks'} there are: arm-supply, " in text
+    assert f"Looked for in {tmp_path / 'night'}, {tmp_path / 'runbooks'}, {ROOT / 'runbooks'}" in text
+    with pytest.raises(UsageError, match=f"Looked for {tmp_path}/night/x.yaml and {tmp_path}/x.yaml"):
+        find_runbook("x.yaml", beside=(tmp_path / "night",))
+    (tmp_path / "x.yaml").write_text("runbook: x\n")
+    assert find_runbook("x.yaml", beside=(tmp_path / "night",)) == Path("x.yaml")

@@ -15,7 +15,7 @@ from bench.clock import Clock
 from bench.errors import BenchError, DeviceLost, UnsafeError, UsageError
 from bench.evidence.keys import BenchKey
 from bench.evidence.verify import verify
-from bench.holding import PATIENCE_S, held, patiently_open
+from bench.holding import PATIENCE_S, held, patiently_open, until_quiet
 from bench.lease import HeldElsewhere, holder_of
 from bench.one_run import RigRunner
 from bench.report.run import RunReport, read_run
@@ -109,6 +109,7 @@ async def in_this_process(
             # A device that is silent for a moment is not lost for the night.
             patiently_open(opened, 0.0 if rig.emulated else PATIENCE_S, around.say) as session,
         ):
+            await until_quiet(hold, session, around.say)
             runs = RigRunner(session, around.runs, around.key, seed=case.seed, faults=case.faults)
             around.active.append(runs)
             limit = asyncio.get_running_loop().call_later(

@@ -22,6 +22,7 @@ from bench.errors import UsageError
 from bench.quantities import SecondsField
 from bench.rig.file import Rig
 from bench.rig.load import load_rig
+from bench.runbook import find_runbook
 from bench.schema import NameField, Part
 
 
@@ -233,13 +234,14 @@ class Campaign:
         """SHA-256 of the file's text."""
         return hashlib.sha256(self.document.text.encode()).hexdigest()
 
-    def runbook_path(self, name: str) -> str:
-        """What `find_runbook` is to be asked for: paths are relative to the campaign file, names lie beside it."""
-        folder = self.document.path.parent
-        if Path(name).suffix in (".yaml", ".yml") or "/" in name:
-            return str(folder / name)
-        beside = (folder / f"{name}.yaml", folder.parent / f"{name}.yaml")
-        return next((str(path) for path in beside if path.is_file()), name)
+    def runbook_path(self, name: str) -> Path:
+        """The file of a runbook: beside the campaign's file or above it, in the working directory, or the project's.
+
+        Raises:
+            UsageError: there is none; it says where was looked.
+        """
+        folder = self.document.path.absolute().parent
+        return find_runbook(name, beside=(folder, folder.parent, Path()))
 
     @property
     def emulated(self) -> bool:

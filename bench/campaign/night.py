@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import traceback
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from bench.campaign.plan import CampaignPlan, Case, by_rig, cases_of
 from bench.campaign.record import NightRecord
 from bench.campaign.state import AttemptResult, CaseState, NightState, outcome_of
 from bench.campaign.times import Window, wait_until
+from bench.errors import BenchError
 from bench.rig.file import Rig
 from bench.tasks import ours
 
@@ -215,13 +217,27 @@ class Night:
         start = {"case": case.number, "attempt": number, "name": case.name, "seed": case.seed}
         await self._record.note("attempt", {"state": "start", **start, "faults": list(case.faults)})
         self._say(f"{case.number}/{len(self._plan.cases)}  {case.runbook} on {case.rig} ({case.entry_name}{again})")
-        result = None
+        try:
+            result = await self._carried_out(state, rig, number)
+        except BenchError:
+            raise
+        except Exception as error:
+            # A mistake in the bench's own code costs one run, and a rig whose state nobody knows now: not the night.
+            at = {"case": case.number, "attempt": number, "error": repr(error)}
+            await self._record.note("defect", at, {"traceback": traceback.format_exc()})
+            why = f"the bench itself failed: {error!r}"
+            known = rig.emulated
+            result = AttemptResult(number, reason=why, parked=known, lost=() if known else ("",))
+        result.interrupted = bool(self._stopping)
+        await self._note_end(state, result)
+
+    async def _carried_out(self, state: CaseState, rig: Rig, number: int) -> AttemptResult:
+        case, result = state.case, None
         if not rig.emulated or case.rig in self._plan.served:
             result = await by_engine(self._around, rig, case, number, self._note_job(state))
         if result is None:
             result = await in_this_process(self._around, rig, case, number, self._state.out(case.rig))
-        result.interrupted = bool(self._stopping)
-        await self._note_end(state, result)
+        return result
 
     def _note_job(self, state: CaseState) -> Callable[[int, int], asyncio.Future[None]]:
         number, attempt = state.case.number, len(state.attempts) + 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -146,6 +148,16 @@ class NoticeSpec(Part):
         assert self.webhook is not None
         host = urlsplit(self.webhook.url).hostname if self.webhook.url else f"of {self.webhook.credentials}"
         return f"webhook {host}"
+
+
+def named(specs: Sequence[NoticeSpec]) -> list[tuple[str, NoticeSpec]]:
+    """Each with a name that no other has: two webhooks of one host differ in what may be a secret."""
+    found: list[tuple[str, NoticeSpec]] = []
+    times: Counter[str] = Counter()
+    for spec in specs:
+        times[spec.name] += 1
+        found.append((spec.name if times[spec.name] == 1 else f"{spec.name} ({times[spec.name]})", spec))
+    return found
 
 
 class Credentials(Part):

@@ -25,6 +25,7 @@ from bench.campaign.notice_file import (
     WebhookSpec,
     check_url,
     host_and_port,
+    named,
     read_credentials,
 )
 from bench.campaign.pages import summary_page, text_lines
@@ -35,6 +36,7 @@ from bench.events import EventStream
 from bench.journal import Journal
 from bench.journal_reader import read_journal
 from bench.tasks import ours
+from bench.tidy_socket import TidySocket
 
 AGAIN_S = (10.0, 60.0, 300.0)
 """How long to wait before each further try, in seconds."""
@@ -81,9 +83,9 @@ async def tell_all(
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(_tell(spec, campaign, summary, night, stream, journal, again_s))
-                for spec in campaign.file.notify
-                if due(spec, summary) and spec.name not in before
+                group.create_task(_tell(name, spec, campaign, summary, night, stream, journal, again_s))
+                for name, spec in named(campaign.file.notify)
+                if due(spec, summary) and name not in before
             ]
         await journal.close()
     except BaseExceptionGroup as errors:
@@ -130,6 +132,7 @@ def finished(night: Path) -> bool:
 
 
 async def _tell(
+    name: str,
     spec: NoticeSpec,
     campaign: Campaign,
     summary: Summary,
@@ -142,15 +145,15 @@ async def _tell(
     for number, wait_s in enumerate((*again_s, None), 1):
         problem = await _once(spec, campaign, summary, night)
         state = "sent" if problem is None else "failed"
-        stream.emit("campaign", "notice", {"state": state, "to": spec.name, "try": number, "error": problem or ""})
+        stream.emit("campaign", "notice", {"state": state, "to": name, "try": number, "error": problem or ""})
         await journal.barrier()
         if problem is None:
-            return Told(spec.name, True, number)
+            return Told(name, True, number)
         error = problem
         if wait_s is None:
             break
         await asyncio.sleep(wait_s)
-    return Told(spec.name, False, len(again_s) + 1, error)
+    return Told(name, False, len(again_s) + 1, error)
 
 
 async def _once(spec: NoticeSpec, campaign: Campaign, summary: Summary, night: Path) -> str | None:
@@ -265,6 +268,7 @@ async def _mqtt(spec: MqttSpec, credentials: Credentials, context: ssl.SSLContex
     import aiomqtt
 
     host, port = host_and_port(spec.broker)
+    context.sslsocket_class = TidySocket
     async with aiomqtt.Client(
         host,
         port,

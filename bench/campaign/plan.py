@@ -13,11 +13,12 @@ from typing import Any
 from bench.campaign.conflicts import conflicts
 from bench.campaign.file import Campaign, Entry
 from bench.campaign.needs import asks_somebody, devices_needed
+from bench.campaign.notice_file import named
 from bench.errors import UsageError
 from bench.planner import Plan, plan
 from bench.rig.emulation import drawn_faults
 from bench.rig.installed import emulator_class
-from bench.runbook import Runbook, find_runbook, load_runbook
+from bench.runbook import Runbook, load_runbook
 
 MOST_RUNS = 20_000
 """More planned runs than this in one campaign are taken for a mistake."""
@@ -139,8 +140,8 @@ def plan_campaign(campaign: Campaign, served: Mapping[str, str] | None = None) -
     for name, rig in campaign.rigs.items():
         if not rig.emulated and name not in served:
             found.notes.append(f"no engine serves {name}: its runs go on in this process")
-    for spec in campaign.file.notify:
-        found.notes.append(f"the summary goes out as {spec.name}, {spec.when}")
+    for name, spec in named(campaign.file.notify):
+        found.notes.append(f"the summary goes out as {name}, {spec.when}")
     return found
 
 
@@ -238,7 +239,7 @@ class _Planner:
     def _runbook(self, name: str) -> Runbook | str:
         if name not in self._runbooks:
             try:
-                self._runbooks[name] = load_runbook(find_runbook(self._campaign.runbook_path(name)))
+                self._runbooks[name] = load_runbook(self._campaign.runbook_path(name))
             except UsageError as error:
                 self._runbooks[name] = str(error)
         return self._runbooks[name]

@@ -216,14 +216,17 @@ def rig_check(rig_path: Path, offline: bool, as_json_: bool) -> None:
 
 @rig.command("park")
 @click.argument("rig_path", metavar="RIG", type=RIG)
-def rig_park(rig_path: Path) -> None:
-    """Bring a rig back to its park state after an abort made it safe. Exit code 4 if it does not confirm."""
+@click.option("--no-wait", is_flag=True, help="Do not wait for what devices still say of the run before.")
+def rig_park(rig_path: Path, no_wait: bool) -> None:
+    """Bring a rig back to its park state after an abort made it safe. Exit code 4 if it does not confirm.
+
+    Alerts that come late are waited for, and booked to the run that cut the supply; an engine does so by itself.
+    """
     if (code := service.park_there(rig_path)) is not None:
         sys.exit(code)
     from bench.rig.park import park
 
-    report = park(rig_path, state_folder())
-    click.echo("\n".join(report.lines))
+    report = park(rig_path, state_folder(), say, wait=not no_wait)
     sys.exit(0 if report.confirmed else 4)
 
 

@@ -1,5 +1,18 @@
-"""`python -m bench.cli`."""
+"""The program: `hilbench`, and `python -m bench.cli`."""
 
+import sys
+
+from bench import loading
 from bench.cli import main
 
-main()
+
+def start() -> None:
+    """Do what the command line says."""
+    if sys.argv[1:2] in (["run"], ["serve"]):
+        # Opening the rig ends it.
+        loading.begin()
+    main()
+
+
+if __name__ == "__main__":
+    start()

@@ -201,6 +201,47 @@ def run_command(
     sys.exit(code)
 
 
+@uept.command("campaign")
+@_role
+@_population
+@rig_option
+@data_option
+@_local
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder, not there yet, for its files.",
+)
+@click.option("--only", multiple=True, metavar="ID", help="Only requirements whose ids begin so; repeatable.")
+def campaign_command(
+    role: str,
+    population: str,
+    rig_path: Path,
+    data_path: Path | None,
+    no_local_commands: bool,
+    out: Path,
+    only: tuple[str, ...],
+) -> None:
+    """Write a role's Test Scripts as a campaign, for nights with retries, a schedule and a summary.
+
+    Its evidence counts as that of `uept run`: `uept take` records it in a project.
+    """
+    from bench.quantities import format_duration
+    from bench.testscripts.night import role_night, write_night
+    from bench.testscripts.scripts import runbook_folder
+
+    rig, data = load(rig_path, data_path)
+    plan = make_plan(rig, data, Scope(role, population, no_local_commands))
+    if not plan.population.scripts:
+        raise UsageError("by the evidence route no scripts are run", next_step="Use --population additive")
+    night = role_night(rig, plan, out, runbook_folder() / "procedures", only)
+    write_night(night, out)
+    say(f"{out}: {night.runbooks} runbooks, about {format_duration(night.usual_s)} on {rig.name}")
+    for title in night.alone:
+        say(f"  left out, since it asks a person: {title}")
+
+
 def _scope(role: str | None, population: str | None, no_local_commands: bool, project: Path | None) -> Scope:
     """Which tests to run: those of a project, or those of a role."""
     if project is None:

@@ -113,7 +113,7 @@ def _device(model: Model, message: Mapping[str, Any], data: Mapping[str, Any]) -
     device = model.devices.get(message["source"])
     if device is None:
         return
-    if data["state"] in ("lost", "garbled") and device.state != data["state"]:
+    if data["state"] in ("lost", "garbled", "tripped") and device.state != data["state"]:
         note(model, message["mono_ns"], "trouble", f"{device.name} {data['state']}: {data.get('detail', '')}", False)
     device.state, device.detail = data["state"], data.get("detail") or ""
 

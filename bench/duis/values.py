@@ -22,7 +22,7 @@ _TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d+)?Z?")
 _INTEGER = re.compile(r"[+-]?\d{1,40}")
 _DECIMAL = re.compile(r"[+-]?\d{1,20}(\.\d{0,20})?")
 # What XML 1.0 cannot hold (clause 2.2), and what its line ends would change.
-_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Redactor:
     def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
         self._exact: dict[str, str] = {}
         self._folded: dict[str, str] = {}
-        self._pattern: re.Pattern[str] | None = None
+        self._compiled: re.Pattern[str] | None = None
         self._parts: list[tuple[int, str]] = []
         for label, secret in (secrets or {}).items():
             self.add(label, secret)
@@ -70,8 +70,7 @@ class Redactor:
             self._learn(label, data.hex(), f"(?i:{data.hex()})", folded=True)
             for core in _base64_cores(data):
                 self._learn(label, core, re.escape(core), folded=False)
-        longest_first = (part for _, part in sorted(self._parts, reverse=True))
-        self._pattern = re.compile("|".join(longest_first))
+        self._compiled = None
 
     def add_install_code(self, owner: str, code: str) -> None:
         """Hide an install code, with and without its CRC, and the link key that it stands for.
@@ -122,6 +121,14 @@ class Redactor:
         needles[needle] = needles[json.dumps(needle, ensure_ascii=False)[1:-1]] = label
         self._parts.append((len(needle), part))
 
+    @property
+    def _pattern(self) -> re.Pattern[str] | None:
+        """What finds them all; made when it is needed, since that takes longer than most runs' secrets need."""
+        if self._compiled is None and self._parts:
+            longest_first = (part for _, part in sorted(self._parts, reverse=True))
+            self._compiled = re.compile("|".join(longest_first))
+        return self._compiled
+
     def _suspect(self, text: str) -> str | None:
         """What may be in a text, quickly: the pattern decides."""
         for needle, label in self._exact.items():
@@ -136,12 +143,13 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """A text without the secrets."""
-        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+        pattern = self._pattern
+        return text if pattern is None else pattern.sub(HIDDEN, text)
 
     def encode(self, value: Any) -> str:
         """Canonical JSON of a value, its strings without the secrets; raises as `canonical.to_text` does."""
         text = canonical.to_text(value)
-        if self._pattern is None or self._suspect(text) is None:
+        if self._suspect(text) is None:
             return text
         return canonical.to_text(self._clean(value))
 

@@ -20,9 +20,7 @@ def collect() -> dict[str, Any]:
     `source` is null where the bench does not run from a repository; `modified` says whether the files there differ
     from the revision. Looked up once: what is installed or edited later is not what this process runs.
     """
-    # The whole file is parsed each time that `metadata` is asked for.
-    files = (found.metadata for found in metadata.distributions())
-    packages = {file["Name"]: file["Version"] for file in files if file["Name"]}
+    packages = dict(filter(None, map(_name_and_version, metadata.distributions())))
     return {
         "hilbench": packages.get("hilbench", "not installed"),
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -32,16 +30,21 @@ def collect() -> dict[str, Any]:
     }
 
 
+def _name_and_version(distribution: metadata.Distribution) -> tuple[str, str] | None:
+    # `distribution.metadata` parses the whole file each time, most of which is a package's description.
+    headers = (distribution.read_text("METADATA") or "").partition("\n\n")[0]
+    fields = dict(line.partition(": ")[::2] for line in headers.splitlines())
+    return (fields["Name"], fields["Version"]) if {"Name", "Version"} <= fields.keys() else None
+
+
 def _source() -> dict[str, Any] | None:
     if not (_ROOT / ".git").exists():
         return None
+    command = ["git", "--no-optional-locks", "-C", str(_ROOT), "status", "--porcelain=v2", "--branch"]
     try:
-        revision = _git("rev-parse", "HEAD").strip()
-        return {"modified": bool(_git("status", "--porcelain")), "revision": revision}
+        done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=_GIT_TIMEOUT_S)
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "--no-optional-locks", "-C", str(_ROOT), *arguments]
-    return subprocess.run(command, capture_output=True, check=True, text=True, timeout=_GIT_TIMEOUT_S).stdout
+    lines = done.stdout.splitlines()
+    revision = next((line.split()[-1] for line in lines if line.startswith("# branch.oid ")), "")
+    return {"modified": any(not line.startswith("#") for line in lines), "revision": revision}

@@ -130,7 +130,12 @@ def read_run(bundle: Path) -> RunReport:
         reading = _Reading(RunReport(bundle))
         try:
             for record in reader:
-                reading.take(record)
+                try:
+                    reading.take(record)
+                except (KeyError, TypeError, ValueError, AttributeError) as error:
+                    # Whoever chained it did not write it as this program does.
+                    why = f"a record {record.kind!r} of {record.source} is not understood: {error!r}"
+                    raise UsageError(why, where=str(bundle)) from None
         except JournalCutShort:
             pass  # as one is whose bench was killed while it wrote
         except JournalError as error:
@@ -213,7 +218,7 @@ class _Reading:
             lost.append(record.source)
         elif state in ("connected", "reconnected") and record.source in lost:
             lost.remove(record.source)
-        if state in ("lost", "reconnected", "garbled"):
+        if state in ("lost", "reconnected", "garbled", "tripped"):
             text = f"{state} {record.data.get('detail') or ''}".rstrip()
             self.report.came.append(Came(at_s, "lost", record.source, text))
 
@@ -238,7 +243,9 @@ def _came(record: Record, at_s: float) -> Iterator[Came]:
     elif record.kind == "seen.refused":
         kind, text = "refused", f"{data.get('what', '')}: {data.get('why', data.get('unrecordable', ''))}"
     elif record.kind == "edge":
-        kind, text = "supply", f"{data['edge']} to {data['volts']:g} V"
+        # A relay that closes does not say at what voltage.
+        to = "" if data["volts"] is None else f" to {data['volts']:g} V"
+        kind, text = "supply", f"{data['edge']}{to}"
     elif record.kind == "finding":
         kind, text = "note", str(data["text"])
     elif record.kind == "problem":

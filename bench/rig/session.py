@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeVar, cast
 
+from bench import loading
 from bench.capabilities import can
 from bench.clock import Clock
 from bench.counters import FileCounters
@@ -38,16 +39,24 @@ class RigSession:
         drivers: by device name, connected.
         parties: who is on it.
         ledger: what has been seen on it before.
+        folder: its state folder; None for a rig whose world begins anew each time.
     """
 
     def __init__(
-        self, rig: Rig, stream: EventStream, drivers: Mapping[str, AnyDriver], parties: Parties, ledger: Ledger
+        self,
+        rig: Rig,
+        stream: EventStream,
+        drivers: Mapping[str, AnyDriver],
+        parties: Parties,
+        ledger: Ledger,
+        folder: Path | None = None,
     ) -> None:
         self.rig = rig
         self.stream = stream
         self.drivers = drivers
         self.parties = parties
         self.ledger = ledger
+        self.folder = folder
         self._watchers: list[Callable[[Sighting], None]] = []
         stream.subscribe(self._on_event)
 
@@ -173,9 +182,11 @@ async def open_rig(
             parties = world.parties if world is not None else load_parties(rig)
             settings = world.settings if world is not None else {}
             drivers = build_drivers(rig, settings, stream, parties, counters, only=only)
-            session = RigSession(rig, stream, drivers, parties, Ledger(folder / "seen.jsonl"))
+            kept = None if folder.is_relative_to(scratch) else folder
+            session = RigSession(rig, stream, drivers, parties, Ledger(folder / "seen.jsonl"), kept)
             try:
                 await session.connect()
+                loading.done()
                 yield session
             finally:
                 await session.close()

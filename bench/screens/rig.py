@@ -116,7 +116,7 @@ def device_table(model: Model, now_ns: int, width: int) -> Content:
     for device in model.devices.values():
         text = (device.name, device.kind, device.state, ago(now_ns, device.seen_ns), device.address)
         cells = zip(text, (name_w, kind_w, state_w, seen_w, rest_w), strict=True)
-        bad = device.state in ("lost", "garbled")
+        bad = device.state in ("lost", "garbled", "tripped")
         lines.extend(((" ".join(fit(part, size) for part, size in cells).rstrip(), BAD if bad else ""), "\n"))
         if bad and device.detail:
             lines.extend(((f"  {fit(device.detail, width - 2)}".rstrip(), BAD), "\n"))

@@ -92,10 +92,13 @@ async def _serve(rig: Rig, out: Path, state: Path, say: Callable[[str], None], n
     try:
         async with contextlib.AsyncExitStack() as stack:
             # What it shares with other rigs it holds for each run, not all the time that it serves.
-            await stack.enter_async_context(held(rig, state, "serve", on_lost=ending.on_lost, say=say, share=False))
+            holding = held(rig, state, "serve", on_lost=ending.on_lost, say=say, share=False)
+            hold = await stack.enter_async_context(holding)
             opened = partial(open_rig, rig, make_clock(), state=state)
             session = await stack.enter_async_context(patiently_open(opened, PATIENCE_S, say))
             service = ending.service = EngineService(session, RigRunner(session, out, bench_key(state)), folder, nights)
+            if hold.was_off:
+                service.settle()
             path = socket_path(folder)
             async with listening(service.serve, path), listening_remotely(service, rig):
                 elsewhere = f" and {rig.file.service.listen}" if rig.file.service else ""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import alarm, stopped
+from bench import alarm, stopped, unparked
 from bench.errors import BenchError, UsageError
 from bench.events import Event
 from bench.evidence.redact import Redactor
@@ -93,6 +93,14 @@ class EngineService:
         session.stream.subscribe(originals.receive)
         session.stream.subscribe(self._notice)
         session.watch(self._see)
+
+    def settle(self, run: str = "") -> None:
+        """The rig is parked after its supply was off: book what devices still say, before the next run begins.
+
+        Args:
+            run: the evidence of the run that it is booked to; "" for the one that the rig's state folder names.
+        """
+        self._settling.begin(run or unparked.run_of(self._folder))
 
     @property
     def unsafe(self) -> bool:
@@ -355,7 +363,7 @@ class EngineService:
             raise BenchError(f"the park state was not confirmed: {'; '.join(unparked)}", next_step="Look at the bench")
         if self._state in ("safe", "unsafe"):
             run = next((done.get("bundle", "") for done in reversed(self._done) if not done["error"]), "")
-            self._settling.begin(run)
+            self.settle(run)
         self._state = "parked"
         stopped.clear(self._folder)
         return {"state": self._state}

@@ -75,6 +75,7 @@ class AcSourceModel:
         self._load_ohms = load_ohms
         self._noise = noise
         self._timer: asyncio.TimerHandle | None = None
+        self._alone: asyncio.TimerHandle | None = None
         self.disobedience = Disobedience()
         self.program: Sequence[Segment] = ()
         self.program_count = 1
@@ -84,13 +85,51 @@ class AcSourceModel:
             self.switch(True)
 
     def reset(self) -> None:
-        """`*RST`: output off, settings as at the start."""
+        """`*RST`: output off, settings as at the start, the watchdog off and not tripped (inferred: as after power)."""
         self.stop_program()
         self._set_defaults()
+        self.heard()
         self._drive()
 
     def close(self) -> None:
-        """Cancel the timer."""
+        """Cancel the timers."""
+        self._end_timer()
+        if self._alone is not None:
+            self._alone.cancel()
+            self._alone = None
+
+    def heard(self) -> None:
+        """A message has come, whatever is in it: the watchdog's time begins anew."""
+        if self._alone is not None:
+            self._alone.cancel()
+            self._alone = None
+        if self.watchdog_on:
+            self._alone = self._loop.call_later(self.watchdog_s, self._trip)
+
+    def set_watchdog(self, on: bool) -> None:
+        """Switch the watchdog; one that has tripped stays so."""
+        self.watchdog_on = on
+        self.heard()
+
+    def set_watchdog_time(self, seconds: float) -> None:
+        """Set how long the watchdog waits, in seconds."""
+        self.watchdog_s = seconds
+        self.heard()
+
+    def clear_protection(self) -> None:
+        """End the latch of a watchdog that has tripped: the output is what its switch says."""
+        self.tripped = False
+        self._drive()
+
+    def _trip(self) -> None:
+        """Take the output away and keep it so; the switch goes on saying what it says."""
+        self._alone = None
+        self.tripped = True
+        if self.running:
+            self._end_timer()
+        self._drive()
+
+    def _end_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -146,7 +185,7 @@ class AcSourceModel:
         Raises:
             ScpiError: -221 if one runs, the output is off or the mode is FIXED; -222 if a voltage is above the limit.
         """
-        if self.running or not self.on or self.mode is Mode.FIXED:
+        if self.running or not self.on or self.tripped or self.mode is Mode.FIXED:
             raise ScpiError(-221)
         if not segments or math.fsum(segment.duration_s for segment in segments) <= 0:
             raise ScpiError(-221)
@@ -160,7 +199,7 @@ class AcSourceModel:
     def stop_program(self) -> None:
         """End a program; the output returns to the plain setting."""
         if self.running:
-            self.close()
+            self._end_timer()
             self._drive()
 
     def measure_volts(self) -> float:
@@ -186,6 +225,7 @@ class AcSourceModel:
         self.limit_volts = self.MOST_VOLTS
         self.slew_v_per_s = math.inf
         self.mode = Mode.FIXED
+        self.watchdog_on, self.watchdog_s, self.tripped = False, 60.0, False
 
     def _error(self, sigma: float) -> float:
         return self._noise.gauss(0.0, sigma) if self._noise is not None else 0.0
@@ -194,7 +234,7 @@ class AcSourceModel:
         """Let the output follow the plain setting."""
         if self.running or self.disobedience.stuck:
             return
-        if not self.on:
+        if not self.on or self.tripped:
             self._node.step(0.0)
         elif math.isinf(self.slew_v_per_s):
             self._node.step(self.volts)

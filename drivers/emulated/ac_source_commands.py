@@ -1,4 +1,4 @@
-"""What the emulated AC source understands: plain SCPI-1999, and a dialect after the Chroma 61500 series.
+"""What the emulated AC source understands: plain SCPI-1999, and dialects after the Chroma 61500 and Keysight AC6800B.
 
 The dialect follows the Programmable AC Source 61501/61502/61503/61504 User's Manual, version 1.6, chapter 8, as far
 as `drivers/ac_source_profiles.json` says that it is known; the rest is an assumption in both in the same way.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drivers.emulated.ac_source import AcSourceModel, Mode, Segment
-from drivers.emulated.scpi_grammar import Entry, Interpreter, ScpiError, boolean, keyword, number, one
+from drivers.emulated.scpi_grammar import Entry, Interpreter, ScpiError, boolean, integer, keyword, number, one
 
 _LONGEST_MS = 99_999_999.9
 _MOST_COUNT = 65_535
@@ -25,6 +25,24 @@ def plain_interpreter(model: AcSourceModel) -> Interpreter:
         "[SOURce:]VOLTage:SLEW[:IMMediate]": _number_entry(model, "slew_v_per_s", "", 0.001, 1e6),
     }
     return Interpreter("Bench,Emulated AC source,0,1", model.reset, table)
+
+
+def keysight_interpreter(model: AcSourceModel) -> Interpreter:
+    """The language of a source with a watchdog: bit 5 of the questionable condition says that it has tripped."""
+    table = _common(model, "1", "0") | {
+        "[SOURce:]VOLTage[:LEVel][:IMMediate][:AMPLitude]": _volts_entry(model),
+        "OUTPut:PROTection:WDOG[:STATe]": Entry(
+            lambda p: model.set_watchdog(boolean(one(p))), lambda _: str(int(model.watchdog_on))
+        ),
+        "OUTPut:PROTection:WDOG:DELay": Entry(
+            lambda p: model.set_watchdog_time(integer(one(p), 1, 3600)), lambda _: f"{model.watchdog_s:.0f}"
+        ),
+        "OUTPut:PROTection:CLEar": Entry(lambda _: model.clear_protection()),
+        "STATus:QUEStionable:CONDition": Entry(query=lambda _: str(32 if model.tripped else 0)),
+    }
+    interpreter = Interpreter("Keysight Technologies,AC6801B,emulated,1.00", model.reset, table)
+    interpreter.on_heard = model.heard
+    return interpreter
 
 
 def chroma_interpreter(model: AcSourceModel) -> Interpreter:

@@ -10,6 +10,9 @@ from collections.abc import Callable
 
 Action = Callable[[], None]
 
+_ROUNDING = 1e-6
+"""Part of an interval by which moments that are the same may differ."""
+
 
 class Schedule:
     """Calls actions at moments of the event loop's clock until it is closed, those of one moment as they were asked.
@@ -99,8 +102,12 @@ class Schedule:
 
 
 def next_turn(from_s: float, interval_s: float, phase: float) -> float:
-    """The first moment, not before `from_s`, of those that come at an interval; `phase` is a part of the interval."""
-    return max(from_s, (math.ceil(from_s / interval_s - phase) + phase) * interval_s)
+    """The first moment, not before `from_s`, of those that come at an interval; `phase` is a part of the interval.
+
+    Asked at such a moment, it gives that very moment.
+    """
+    # Whoever asks at one has it as this function gave it, rounded: it must not be taken for one that has just gone by.
+    return max(from_s, (math.ceil(from_s / interval_s - phase - _ROUNDING) + phase) * interval_s)
 
 
 class Timer:

@@ -135,9 +135,13 @@ class Interpreter:
         identity: the answer to `*IDN?`.
         reset: called for `*RST`.
         table: entries by header, written as manuals write it.
+
+    Attributes:
+        on_heard: called for every message, whatever is in it.
     """
 
     def __init__(self, identity: str, reset: Callable[[], None], table: Mapping[str, Entry]) -> None:
+        self.on_heard: Callable[[], None] = lambda: None
         self.errors: deque[int] = deque()
         self._event_status = 128  # power on
         self._event_enable = 0
@@ -159,6 +163,7 @@ class Interpreter:
 
     def execute(self, message: str) -> str | None:
         """Carry out one program message; the response message, or None if it held no query."""
+        self.on_heard()
         responses: list[str] = []
         path = ""
         for unit in _split(message, ";"):

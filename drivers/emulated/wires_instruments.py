@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.quantities import parse as parse_quantity
 from drivers.emulated.ac_source import AcSourceModel
-from drivers.emulated.ac_source_commands import chroma_interpreter, plain_interpreter
+from drivers.emulated.ac_source_commands import chroma_interpreter, keysight_interpreter, plain_interpreter
 from drivers.emulated.faults import Fault
 from drivers.emulated.modbus_models import MeterModel, RelayModel
 from drivers.emulated.modbus_wire import ModbusRtuWire, ModbusSlave, ModbusTcpWire
@@ -17,7 +17,11 @@ from drivers.emulated.scpi_lan import hislip_server, vxi11_server
 from drivers.emulated.scpi_wire import SerialWire, WireFaults, WireServer, socket_server
 from drivers.emulated.wires import SLOW_S, WRONG_WIRES, Place, Wire
 
-_LANGUAGES = {"scpi-99": plain_interpreter, "chroma-61500": chroma_interpreter}
+_LANGUAGES = {
+    "scpi-99": plain_interpreter,
+    "chroma-61500": chroma_interpreter,
+    "keysight-ac6800": keysight_interpreter,
+}
 _NETWORKS = {
     "scpi-tcp": (socket_server, "TCPIP0::{host}::{port}::SOCKET"),
     "scpi-hislip": (hislip_server, "TCPIP0::{host}::hislip0,{port}::INSTR"),

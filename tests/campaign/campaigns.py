@@ -57,7 +57,7 @@ class Script:
         takes_s: how long each attempt takes.
     """
 
-    verdicts: Mapping[str, list[str | AttemptResult]] = field(default_factory=dict)
+    verdicts: Mapping[str, list[str | AttemptResult | Exception]] = field(default_factory=dict)
     takes_s: float = 100.0
     ran: list[str] = field(default_factory=list)
     spans: list[tuple[str, str, float, float]] = field(default_factory=list)
@@ -73,6 +73,8 @@ class Script:
         self.spans.append((case.name, case.rig, began_s, loop.time()))
         verdicts = self.verdicts.get(case.name, [])
         found = verdicts[number] if number < len(verdicts) else "passed"
+        if isinstance(found, Exception):
+            raise found
         if isinstance(found, AttemptResult):
             found.attempt = attempt
             return found

@@ -156,6 +156,18 @@ async def test_a_rig_that_is_unsafe_gets_no_second_attempt_and_no_other_run(
     assert ran.state.unsafe
 
 
+async def test_a_mistake_in_the_bench_itself_costs_one_run_and_not_the_night(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(tmp_path, entry("e", repeats="2"))
+    ran = await run(plan, tmp_path / "out", monkeypatch, Script({"e/han-join/a/1": [TypeError("no volts")]}))
+    assert ran.outcomes == {"e/han-join/a/1": "undecided", "e/han-join/a/2": "passed"}
+    (attempt,) = ran.state.cases[1].attempts
+    assert attempt.reason == "the bench itself failed: TypeError('no volts')"
+    (defect,) = [each for each in read_record(ran.folder).entries if each.kind == "defect"]
+    assert "TypeError: no volts" in defect.volatile["traceback"]
+
+
 async def test_a_full_disk_blocks_runs_before_they_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned(tmp_path, entry("e"), head="retention: {free_mb: 999999999}")
     ran = await run(plan, tmp_path / "out", monkeypatch, Script())

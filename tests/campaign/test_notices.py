@@ -46,7 +46,7 @@ class Mails:
 
 
 @asynccontextmanager
-async def smtp(pki: Path, mails: Mails) -> AsyncIterator[int]:
+async def smtp(pki: Path, mails: Mails, *, host: str = "127.0.0.1") -> AsyncIterator[int]:
     context = TlsFiles(certificate=pki / "dcc.pem", key=pki / "dcc.key").context(server=True)
 
     def check(server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: Any) -> AuthResult:
@@ -56,7 +56,7 @@ async def smtp(pki: Path, mails: Mails) -> AsyncIterator[int]:
     def make() -> SMTP:
         return SMTP(mails, tls_context=context, authenticator=check, auth_required=True, hostname="localhost")
 
-    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(make, host, 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

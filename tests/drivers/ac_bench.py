@@ -13,7 +13,7 @@ import pytest
 from bench.events import Event
 from drivers.ac_source import AcSourceConfig, ScpiAcSource
 from drivers.emulated.ac_source import AcSourceModel
-from drivers.emulated.ac_source_commands import chroma_interpreter, plain_interpreter
+from drivers.emulated.ac_source_commands import chroma_interpreter, keysight_interpreter, plain_interpreter
 from drivers.emulated.scpi_grammar import Interpreter
 from drivers.emulated.scpi_wire import WireFaults, WireServer, socket_server
 from drivers.emulated.supply import SupplyNode
@@ -22,6 +22,7 @@ from tests.drivers.surroundings import Surroundings
 INTERPRETERS: dict[str, Callable[[AcSourceModel], Interpreter]] = {
     "scpi-99": plain_interpreter,
     "chroma-61500": chroma_interpreter,
+    "keysight-ac6800": keysight_interpreter,
 }
 PROFILES = tuple(INTERPRETERS)
 

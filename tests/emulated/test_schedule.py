@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bench.virtual_time import VirtualLoop
-from drivers.emulated.schedule import Schedule, Timer
+from drivers.emulated.schedule import Schedule, Timer, next_turn
 
 
 @given(
@@ -62,3 +62,17 @@ async def test_what_an_action_raises_stops_the_rest_and_is_raised_at_the_end() -
         schedule.close()
     assert ran == []
     schedule.close()
+
+
+@given(
+    from_s=st.floats(0, 1e7),
+    interval_s=st.sampled_from([1.0, 10.0, 60.0, 1800.0]),
+    phase=st.floats(0, 1, exclude_max=True),
+)
+@example(from_s=8308.334082220143, interval_s=10.0, phase=0.5107123341017844)
+def test_a_turn_is_at_most_an_interval_away_and_is_its_own_next_turn(
+    from_s: float, interval_s: float, phase: float
+) -> None:
+    turn_s = next_turn(from_s, interval_s, phase)
+    assert from_s <= turn_s <= from_s + interval_s * 1.000_001
+    assert next_turn(turn_s, interval_s, phase) == turn_s

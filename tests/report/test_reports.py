@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def script(stream: EventStream) -> None:
     stream.emit("engine", "step", step(f"2 {EVIL}", "failed", EVIL))
 
 
-def bundle(folder: Path) -> Path:
+def bundle(folder: Path, script: Callable[[EventStream], None] = script) -> Path:
     key = BenchKey.load_or_create(folder / "state" / "keys")
     start = {
         "state": "start",
@@ -119,6 +120,23 @@ def test_a_page_says_it_all_and_nothing_in_it_runs(tmp_path: Path) -> None:
     root = etree.parse(tmp_path / "junit.xml").getroot()
     assert (root.get("tests"), root.get("failures")) == ("2", "1")
     assert [case.get("name") for case in root.iter("testcase")][0] == "step: 1 Good"
+
+
+def test_an_edge_of_a_relay_has_no_voltage(tmp_path: Path) -> None:
+    def closed(stream: EventStream) -> None:
+        stream.emit("engine", "edge", {"edge": "restore", "volts": None})
+
+    run = read_run(bundle(tmp_path, closed))
+    assert [each.text for each in run.came if each.kind == "supply"] == ["restore"]
+
+
+@pytest.mark.parametrize(
+    "data", [{"edge": "fall"}, {"edge": "fall", "volts": "dark"}, {"edge": "fall", "volts": [0]}], ids=str
+)
+def test_a_record_of_another_shape_is_one_clear_error(tmp_path: Path, data: dict[str, Any]) -> None:
+    path = bundle(tmp_path, lambda stream: stream.emit("engine", "edge", data))
+    with pytest.raises(UsageError, match="a record 'edge' of engine is not understood"):
+        read_run(path)
 
 
 def test_nothing_is_written_if_one_bundle_cannot_be_read(tmp_path: Path) -> None:

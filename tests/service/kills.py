@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -53,21 +53,35 @@ steps:
     title: Healthy again
     repeatable: yes
     measure: {quantity: voltage, between: [226 V, 234 V], settle: 200 ms}
+  - {step: "7", title: Ask the DCC again, repeatable: yes, as: IS, inventory: {device: esme, status: Commissioned}}
 teardown:
   - {step: T1, title: Nominal, repeatable: yes, supply: {set: 230 V}}
 """
-STEPS = ["S1", "1", "2", "3", "4", "5", "6", "T1"]
+STEPS = ["S1", "1", "2", "3", "4", "5", "6", "7", "T1"]
+AHEAD_MS = 30 * 86_400_000
+"""By how much the counters on disk are ahead of the wall clock, in ms: one that was made anew from it would go back."""
 
 
 @dataclass
 class Kill:
-    """What became of one kill."""
+    """What became of one kill.
+
+    Attributes:
+        after_s: seconds of the engine's life.
+        lived: it had ended by then.
+        finished: labels of the steps that had.
+        safe: the guard made the rig safe.
+        resumed: 1 if there was a run to carry on with.
+        compared: how many requests of the resumed run arrived at the DCC and were held against all before them.
+        problems: what was not as it has to be.
+    """
 
     after_s: float
     lived: bool = False
     finished: list[str] = field(default_factory=list)
     safe: bool = True
     resumed: int = 0
+    compared: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -181,13 +195,7 @@ def one(folder: Path, number: int, chance: random.Random, lengths: Lengths) -> K
         _judge_guard(kill, folder, state)
     if bundle is None or not (bundle / "journal.jsonl").exists():
         return kill
-    before = counters_of(folder)
     _judge_rest(kill, folder, bundle, again)
-    after = counters_of(folder)
-    if back := [name for name, count in before.items() if after.get(name, 0) < count]:
-        kill.problems.append(f"these counters went back: {back}")
-    if kill.resumed and "2" not in kill.finished and after == before:
-        kill.problems.append("no counter went on, though the resumed run asked the DCC")
     return kill
 
 
@@ -198,10 +206,31 @@ def _wait_for_journal(out: Path, engine: int) -> None:
         time.sleep(0.002)  # noqa: TID251 - another process
 
 
-def counters_of(folder: Path) -> dict[str, int]:
-    """The last value used of every counter of the bench's Users."""
-    files = (folder / "bench" / "counters").glob("*.counter")
-    return {path.name: int(path.read_text().split()[0]) for path in files}
+def put_ahead(folder: Path) -> None:
+    """Let the User's counter on disk be above what the wall clock gives, as after a clock that was set back."""
+    rig = load_rig(folder / "rig" / "rig.yaml")
+    utc_ms = RealClock().now().utc_ns // 1_000_000
+    counters = FileCounters(folder / "bench" / "counters")
+    counters.next(f"request-id/{rig.file.users['IS'].id}", at_least=utc_ms + AHEAD_MS)
+    counters.close()
+
+
+def arrived(folder: Path) -> list[int]:
+    """The counter of every request of the User IS that ever arrived at the rig's DCC, in order, before it answered."""
+    return [int(line.rpartition(":")[2]) for line in (folder / "requests").read_text().splitlines()]
+
+
+def judge_counters(before: Sequence[int], after: Sequence[int]) -> str:
+    """What is wrong with counters that went on after others; empty if nothing is."""
+    utc_ms = RealClock().now().utc_ns // 1_000_000
+    highest = max(before, default=0)
+    for counter in after:
+        if counter <= highest:
+            return f"{counter} came after {highest}"
+        if counter < utc_ms + AHEAD_MS // 2:
+            return f"{counter} is of the wall clock and not of the counter on disk"
+        highest = counter
+    return ""
 
 
 def _judge_guard(kill: Kill, folder: Path, state: Path) -> None:
@@ -232,6 +261,7 @@ def _judge_rest(kill: Kill, folder: Path, bundle: Path, again: Path) -> None:
         kill.lived = True  # all was done but for its signature
         return
     kill.resumed = 1
+    before = arrived(folder)
     child = fork(lambda: carry_on(folder, bundle, again))
     _, status = os.waitpid(child, 0)
     if os.waitstatus_to_exitcode(status) != 0:
@@ -246,18 +276,16 @@ def _judge_rest(kill: Kill, folder: Path, bundle: Path, again: Path) -> None:
     after = steps_of(resumed)
     if [(name, verdict) for name, verdict, _ in after] != [(name, "passed") for name in STEPS]:
         kill.problems.append(f"it did not end as an unbroken run does: {after}")
-    before, went_on = request_counters(bundle), request_counters(resumed)
-    if before and went_on and min(went_on) <= max(before):
-        kill.problems.append(f"RequestIDs went back: {before}, then {went_on}")
+    went_on = arrived(folder)[len(before) :]
+    kill.compared = len(went_on) if before else 0
+    if wrong := judge_counters(before, went_on):
+        kill.problems.append(f"originator counters went back: {wrong}")
+    asks = 2 - sum(name in kill.finished for name in ("2", "7"))
+    if len(went_on) != asks:
+        kill.problems.append(f"the resumed run had {asks} questions for the DCC, of which {len(went_on)} arrived")
     lost = [name for name in kill.finished if name != "S1" and (name, "passed", True) not in after]
     if lost:
         kill.problems.append(f"what was finished was lost: {lost}")
-
-
-def request_counters(bundle: Path) -> list[int]:
-    """The counter of every request of the User IS whose answer a journal holds."""
-    found = [record.data.get("request_id", "") for record in records_of(bundle) if record.kind == "seen.response"]
-    return [int(request_id.rpartition(":")[2]) for request_id in found if request_id]
 
 
 def records_of(bundle: Path) -> list[Record]:
@@ -315,6 +343,7 @@ def main(folder: Path, count: int, seed: int, rigs: int) -> None:
     with hosting(folder, rigs) as folders:
         for each in folders:
             prepare_rig(each)
+            put_ahead(each)
         warm_up(folders[0])
         lengths = measured(folders[0])
         shares = [count // rigs + (number < count % rigs) for number in range(rigs)]

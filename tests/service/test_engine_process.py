@@ -68,7 +68,7 @@ async def test_an_engine_that_is_killed_in_an_outage_leaves_a_safe_rig_and_a_jou
         assert (verified.returncode, "Traceback" in verified.stderr) == (1, False), verified
         shown = await asyncio.to_thread(hilbench, tmp_path, "lease", "show", rig)
         assert "expired" in shown.stdout
-        parked = await asyncio.to_thread(hilbench, tmp_path, "rig", "park", rig)
+        parked = await asyncio.to_thread(hilbench, tmp_path, "rig", "park", "--no-wait", rig)
         assert (parked.returncode, await supply(tmp_path)) == (0, (True, True)), parked
 
 

@@ -14,6 +14,7 @@ from drivers.emulated.functions.base import Function
 from drivers.emulated.functions.logs_registers import Money
 from drivers.emulated.functions.payment_account import Account, Settings
 from drivers.emulated.functions.pricing import Pricing
+from drivers.emulated.functions.utrn_entry import ENTRY_SUSPENDED, LOCKED_OUT, EntryLock
 from drivers.emulated.identities import RemotePartyRole
 from drivers.emulated.meter import Meter, SupplyState
 from drivers.emulated.schedule import Timer
@@ -61,11 +62,12 @@ class PaymentMeter(Function):
         daily: registers of each midnight.
         debt_payments: times, amounts, and what was left of the payment-based debt.
         credits: times, amounts and UTRNs of top ups.
+        entry: whether the consumer may type in UTRNs.
     """
 
     remembers: ClassVar[tuple[str, ...]] = (
         *("account", "settings", "settled_at", "consumed", "remainder", "priced", "spent", "cut_off", "told"),
-        *("counters", "daily", "debt_payments", "credits"),
+        *("counters", "daily", "debt_payments", "credits", "entry"),
     )
 
     def __init__(self, device: EmulatedDevice) -> None:
@@ -79,6 +81,7 @@ class PaymentMeter(Function):
         self.daily: tuple[tuple[datetime, Money], ...] = ()
         self.debt_payments: tuple[tuple[datetime, int, int], ...] = ()
         self.credits: tuple[tuple[datetime, int, str], ...] = ()
+        self.entry = EntryLock()
         self.priced = False
         self.spent = 0
         self._timer: Timer | None = None
@@ -189,7 +192,17 @@ class PaymentMeter(Function):
         Raises:
             Refused: it is not taken.
         """
-        amount = self.top_up(text)
+        now = self.device.clock.utc()
+        if self.entry.holds(now):
+            self._tell_soon(LOCKED_OUT)
+            raise _refused("the entry of UTRNs is suspended", "locked out")
+        try:
+            amount = self.top_up(text)
+        except Refused as refused:
+            if refused.values["result"] == "invalid" and self.entry.failed(now):
+                self._tell_soon(ENTRY_SUSPENDED)
+            raise
+        self.entry.succeeded()
         self.meter.tell(CREDIT_ADDED_LOCALLY)
         return amount
 
