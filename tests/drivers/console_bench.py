@@ -68,13 +68,4 @@ async def running(folder: Path, **wire: Any) -> AsyncIterator[Bench]:
         bench.wire.stop()
 
 
-@contextlib.asynccontextmanager
-async def connected(console: SerialConsole) -> AsyncIterator[SerialConsole]:
-    await console.connect()
-    try:
-        yield console
-    finally:
-        await console.close()
-
-
 LOGIN = [{"expect": "login:", "send": "field"}, {"expect": "Password:", "password": "yes"}]

@@ -47,12 +47,3 @@ async def running(*, monitored: bool = True) -> AsyncIterator[Bench]:
     finally:
         await bench.monitor.stop()
         await bench.broker.stop()
-
-
-@contextlib.asynccontextmanager
-async def connected(hub: MqttHub) -> AsyncIterator[MqttHub]:
-    await hub.connect()
-    try:
-        yield hub
-    finally:
-        await hub.close()

@@ -57,12 +57,3 @@ async def running() -> AsyncIterator[Bench]:
     finally:
         await bench.wire.stop()
         bench.schedule.close()
-
-
-@contextlib.asynccontextmanager
-async def connected(device: Any) -> AsyncIterator[Any]:
-    await device.connect()
-    try:
-        yield device
-    finally:
-        await device.close()

@@ -11,8 +11,8 @@ from bench.capabilities import Console
 from bench.errors import DeviceError, DeviceLost, UsageError
 from drivers.console import SerialConsole
 from drivers.console_config import ConsoleConfig
-from tests.drivers.console_bench import LOGIN, RIG, connected, running
-from tests.drivers.surroundings import Surroundings
+from tests.drivers.console_bench import LOGIN, RIG, running
+from tests.drivers.surroundings import Surroundings, connected
 
 
 @pytest.mark.parametrize("echo", [True, False])

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.errors import DeviceError, DeviceLost
-from tests.drivers.console_bench import connected, running
+from tests.drivers.console_bench import running
+from tests.drivers.surroundings import connected
 
 
 @pytest.mark.parametrize("echo", [True, False])

@@ -14,7 +14,8 @@ from bench.errors import DeviceError, DeviceLost, UsageError
 from drivers.emulated.modbus_models import RelayModel
 from drivers.emulated.modbus_wire import ModbusSlave, ModbusTcpWire
 from drivers.reference_meter import RegisterConfig
-from tests.drivers.modbus_bench import connected, running
+from tests.drivers.modbus_bench import running
+from tests.drivers.surroundings import connected
 
 
 async def test_relay_cuts_and_restores_the_supply() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from bench.errors import DeviceError, DeviceLost
 from drivers.reference_meter import MeterConfig, ModbusMeter
-from tests.drivers.modbus_bench import REGISTERS, connected, running
-from tests.drivers.surroundings import Surroundings
+from tests.drivers.modbus_bench import REGISTERS, running
+from tests.drivers.surroundings import Surroundings, connected
 
 
 async def test_absent_device_behind_a_gateway_is_lost() -> None:

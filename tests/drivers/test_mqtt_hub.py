@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from bench.capabilities import CommsHub
 from drivers.hub_topics import MAX_PAYLOAD, read
 from drivers.mqtt_hub import HubConfig
-from tests.drivers.hub_bench import EPOCH, TOPIC, connected, running
+from tests.drivers.hub_bench import EPOCH, TOPIC, running
+from tests.drivers.surroundings import connected
 
 
 async def test_the_whole_state_is_known_once_connected() -> None:

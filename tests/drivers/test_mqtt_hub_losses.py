@@ -8,7 +8,8 @@ import json
 import pytest
 
 from bench.errors import DeviceError, DeviceLost
-from tests.drivers.hub_bench import EPOCH, Bench, connected, running
+from tests.drivers.hub_bench import EPOCH, Bench, running
+from tests.drivers.surroundings import connected
 
 
 async def test_broker_goes_away_and_comes_back() -> None:

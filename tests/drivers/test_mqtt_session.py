@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 from bench.errors import DeviceLost, UsageError
 from drivers.emulated.hub_wire import HubMonitor
 from drivers.mqtt_session import MqttConfig, MqttSecrets, MqttSession
-from tests.drivers.hub_bench import EPOCH, TOPIC, Bench, connected, running
+from tests.drivers.hub_bench import EPOCH, TOPIC, Bench, running
+from tests.drivers.surroundings import connected
 
 
 async def test_login(tmp_path: Path) -> None:
