@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -41,12 +42,16 @@ class DeviceContext:
         stream: where events go.
         parties: Users, devices under test and certificates of the rig.
         counters: counters that survive the process.
+        rig: the rig's name.
+        shared: the folder of what rigs of several processes share; None for a rig that only this process reaches.
     """
 
     name: str
     stream: EventStream
     parties: Parties
     counters: Counters
+    rig: str = ""
+    shared: Path | None = None
 
     @property
     def clock(self) -> Clock:
@@ -132,6 +137,9 @@ class Driver(ABC, Generic[ConfigT]):
     @abstractmethod
     async def close(self) -> None:
         """Free everything; never raises for a wire that is already broken, and may be called twice."""
+
+    def rig_connected(self) -> None:
+        """Called once every device of the rig is connected, before anything is done with it."""
 
     def resources(self) -> list[str]:
         """Ports and addresses held exclusively, so that two devices on one are found before anything opens."""

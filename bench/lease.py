@@ -131,6 +131,15 @@ class Lease:
     @asynccontextmanager
     async def kept(self, on_lost: Callable[[str], None]) -> AsyncIterator[None]:
         """Beat while the rig is used, and give it back; `on_lost` is told once why the rig is no longer ours."""
+        try:
+            async with self.beaten(on_lost):
+                yield
+        finally:
+            self.release()
+
+    @asynccontextmanager
+    async def beaten(self, on_lost: Callable[[str], None]) -> AsyncIterator[None]:
+        """Beat while the rig is used; who does not `release` it then leaves it as one that has to be made safe."""
         beats = asyncio.create_task(self._keep(on_lost), name="lease")
         try:
             yield
@@ -138,7 +147,6 @@ class Lease:
             stop(beats)
             with contextlib.suppress(asyncio.CancelledError):
                 await beats
-            self.release()
 
     async def _keep(self, on_lost: Callable[[str], None]) -> None:
         while True:

@@ -19,6 +19,7 @@ from bench.durable import storage_error
 from bench.errors import BenchError
 from bench.lease import HeldElsewhere, Holder, Lease, alive, holder_of, locked
 from bench.rig.file import Rig
+from bench.shared_address import shared_root
 
 LOOK_S = 0.5
 """How often somebody who waits looks whether it is his turn, in seconds."""
@@ -69,7 +70,7 @@ def shared_folder(rig_folder: Path, name: str) -> Path:
         rig_folder: the state folder of a rig that shares it.
         name: what the rig files call it.
     """
-    return rig_folder.parent / "shared" / name
+    return shared_root(rig_folder) / name
 
 
 @asynccontextmanager
@@ -123,7 +124,9 @@ async def _turn(folder: Path, what: str, name: str, say: Callable[[str], None], 
                 raise HeldElsewhere(f"{name} is used by {holder_of(folder) or before[0].what}", where=str(folder))
             if not told:
                 told = True
-                say(f"waits for {name}, used by {holder_of(folder)}; {len(before)} are before it")
+                user = holder_of(folder) or before[0].what
+                others = f"; {len(before)} more wait{'s' * (len(before) == 1)} for it" if before else ""
+                say(f"waits for {name}, used by {user}{others}")
             await asyncio.sleep(LOOK_S)
 
 

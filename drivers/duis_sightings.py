@@ -21,16 +21,15 @@ from bench.duis import smets1
 from bench.duis.correlation import Correlator, Exchange, Filed
 from bench.duis.errors import DuisError, SignatureError
 from bench.duis.request_id import RequestId
-from bench.duis.safe_xml import parse
 from bench.duis.service_requests import all_service_requests
 from bench.duis.signatures import verify
-from bench.errors import CodecError
 from bench.eui import Eui64
 from bench.gbcs import alerts, catalogue
 from bench.gbcs.errors import GbcsError
 from bench.gbcs.message import Cra, Framing, Message
 from bench.gbcs.use_cases import Sender, use_case_for
 from bench.parties import KeyUse
+from drivers.concern import Interests
 from drivers.gbcs_protection import VALID, answers, check_protection
 from drivers.gbcs_values import alert_values, decode_response, to_json
 from drivers.redaction import Redactor
@@ -102,32 +101,15 @@ class Sightings:
         exchange = self._books.exchanges.get(filed.request_id) if filed.request_id else None
         return Received(message, hashlib.sha256(canonical).hexdigest(), filed, exchange)
 
-    def concern(self, document: bytes) -> int:
-        """How much a document concerns this rig, before anything of it is believed.
-
-        Returns:
-            3 if it answers a request of this rig; 2 if it names a device and a User of it; 1 if it names one of its
-            devices, or a User of it and no device at all, or cannot be read, which every rig has to refuse; 0 if it
-            is not for this rig.
-        """
-        try:
-            message = duis.parse_response(parse(document))
-        except CodecError:
-            return 1
-        about = message.about_request if isinstance(message, duis.DccAlert) else None
-        answers = message.response_id.response_id() if message.response_id else None
-        ids = [each for each in (message.request_id, answers, about) if each is not None]
-        if any(each in self._books.exchanges for each in ids):
-            return 3
-        named = {eui for each in ids for eui in (each.originator, each.target)}
-        if isinstance(message, duis.DccAlert) and message.device_id is not None:
-            named.add(message.device_id)
-        users = {user.eui for user in self._parties.users.values()}
-        devices = {dut.eui for dut in self._parties.duts.values()}
-        if named & devices:
-            return 2 if named & users else 1
-        # A User may act on several rigs: a device that is not on this one is on another.
-        return int(bool(named & users) and not named - users - {self._parties.dcc})
+    @property
+    def interests(self) -> Interests:
+        """What concerns this rig of what the DCC posts."""
+        return Interests(
+            self._books.exchanges,
+            frozenset(user.eui for user in self._parties.users.values()),
+            frozenset(dut.eui for dut in self._parties.duts.values()),
+            self._parties.dcc,
+        )
 
     def _trusted(self) -> list[x509.Certificate]:
         own = [user.xml.certificate for user in self._parties.users.values()]

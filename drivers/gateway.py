@@ -38,11 +38,13 @@ from drivers.pre_command import check_pre_command
 from drivers.redaction import Redactor
 from drivers.tls import TlsFiles
 
-# drivers.duis_http, drivers.receive_service and drivers.shared_receive load aiohttp: not before a rig connects.
+# These load aiohttp: not before a rig connects.
 if TYPE_CHECKING:
     from drivers.duis_http import DuisClient
+    from drivers.receive_address import Member
     from drivers.receive_service import ReceiveService
-    from drivers.shared_receive import Member, SharedReceive
+    from drivers.routed_receive import RoutedReceive
+    from drivers.shared_receive import SharedReceive
 
 _DCC_BOXED_PATH = "/api/v1"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22,128}")
@@ -58,7 +60,7 @@ class GatewayConfig(DriverConfig):
         receive_host: IP address at which the bench listens for the DCC.
         receive_port: TCP port of the same; 0 takes any free one.
         receive_path: path of the same, as the DCC is configured.
-        receive_shared: other rigs of this process take what is posted to the same address, too.
+        receive_shared: other rigs take what is posted to the same address, too.
         receive_token: a secret, the last part of the path: required unless only this machine can reach the address.
         schema_version: of DUIS, as the requests state it.
         late: what comes for a request later than this, after it was sent or is to be carried out, is late.
@@ -166,7 +168,7 @@ class Gateway(Driver[GatewayConfig]):
         self._sightings = Sightings(context, self._redactor)
         self._client: DuisClient | None = None
         self._service: ReceiveService | None = None
-        self._shared: SharedReceive | None = None
+        self._shared: SharedReceive | RoutedReceive | None = None
         self._member: Member | None = None
         self._lost = False
 
@@ -188,8 +190,9 @@ class Gateway(Driver[GatewayConfig]):
     async def connect(self) -> None:
         """Start the receive service, and see whether the DCC's port answers; see `Driver.connect`."""
         from drivers.duis_http import DuisClient
+        from drivers.receive_address import Address, Member
         from drivers.receive_service import ReceiveService
-        from drivers.shared_receive import Address, Member, join
+        from drivers.shared_receive import join
 
         config, token = self.config, self.config.receive_token
         client = DuisClient(
@@ -205,8 +208,9 @@ class Gateway(Driver[GatewayConfig]):
         try:
             if config.receive_shared:
                 address = Address(config.receive_host, config.receive_port, path, repr(config.receive_tls))
-                member = Member(self._sightings.concern, self._deliver, self._refuse, self.name)
-                self._shared, self._member = await join(address, tls, member), member
+                interests = self._sightings.interests
+                member = Member(self.context.rig, self.name, interests, self._deliver, self._refuse)
+                self._shared, self._member = await join(address, tls, member, self.context.shared), member
             else:
                 self._service = ReceiveService(
                     config.receive_host,
@@ -223,6 +227,11 @@ class Gateway(Driver[GatewayConfig]):
             await self.close()
             raise
         self.context.emit("device", {"state": "connected", "detail": "DCC"}, volatile={"url": config.url})
+
+    def rig_connected(self) -> None:
+        """Take what other engines kept for the rig; see `Driver.rig_connected`."""
+        if self._shared is not None:
+            self._shared.rig_connected()
 
     async def close(self) -> None:
         """Stop listening and free the sockets, within about two seconds."""
@@ -336,6 +345,8 @@ class Gateway(Driver[GatewayConfig]):
         sent_at = self.context.clock.now()
         wait_s = max(0.0, (date - sent_at.utc).total_seconds()) if date is not None else 0.0
         self._sightings.sent(request_id, variant, command_variant, late_s=wait_s + self.config.late)
+        if self._shared is not None:
+            self._shared.asked(request_id)
         self._record("tx", document, sent_at, web)
         try:
             reply = await self._client.post(_SERVICES[web], document)

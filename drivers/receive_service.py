@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -32,8 +33,16 @@ _no_access_log.disabled = True
 
 Deliver = Callable[[bytes, str], str | None]
 """Takes a body and the sender's IP address; returns None to accept it, or a short reason to refuse it."""
+DeliverLater = Callable[[bytes, str], Awaitable[str | None]]
+"""The same, where others have to be asked."""
 Refused = Callable[[str, str, str], None]
 """Told what was refused, why, and the sender's IP address."""
+
+
+class NotNow(str):
+    """A reason to refuse a body for the moment: whoever posted it is to post it again."""
+
+    __slots__ = ()
 
 
 class _Protocol(web.RequestHandler):
@@ -96,9 +105,12 @@ class ReceiveService:
         port: TCP port; 0 takes a free one.
         path: what the DCC posts to; its last part may be a secret token, so it is never printed.
         tls: context for https.
-        deliver: gets each body; one that it accepts is answered with 204, another with 400 and its reason.
+        deliver: gets each body; one that it accepts is answered with 204, another with 400 and its reason, or with
+            503 if it is refused for the moment.
         refused: told of everything that never reaches `deliver`.
         where: how errors name the device.
+        listener: a socket that listens at the address already and that others accept from, too. Each message has a
+            connection of its own then: none is bound to one of them.
     """
 
     def __init__(
@@ -108,9 +120,10 @@ class ReceiveService:
         path: str,
         *,
         tls: ssl.SSLContext | None,
-        deliver: Deliver,
+        deliver: Deliver | DeliverLater,
         refused: Refused,
         where: str,
+        listener: socket.socket | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -119,6 +132,7 @@ class ReceiveService:
         self._deliver = deliver
         self._refused = refused
         self._where = where
+        self._listener = listener
         self._runner: web.ServerRunner | None = None
         self._reading = 0
 
@@ -136,8 +150,13 @@ class ReceiveService:
         """
         self._runner = web.ServerRunner(_Server(self._answer, self._refuse_connection), shutdown_timeout=1.0)
         await self._runner.setup()
+        site: web.BaseSite
+        if self._listener is not None:
+            site = web.SockSite(self._runner, self._listener, ssl_context=self._tls)
+        else:
+            site = web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls)
         try:
-            await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
+            await site.start()
         except OSError as error:
             await self.stop()
             raise DeviceError(
@@ -158,7 +177,7 @@ class ReceiveService:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         status, why = await self._handle(request)
         response = web.Response(status=status, text=why)
-        if status not in (204, 400):
+        if status not in (204, 400) or self._listener is not None:
             response.force_close()
         return response
 
@@ -176,7 +195,11 @@ class ReceiveService:
                 self._reading -= 1
             if isinstance(body, bytes):
                 refusal = self._deliver(body, peer)
-                return (204, None) if refusal is None else (400, refusal)
+                if isinstance(refusal, Awaitable):
+                    refusal = await refusal
+                if refusal is None:
+                    return 204, None
+                return (503 if isinstance(refusal, NotNow) else 400), refusal
             status, why = body
         self._refused("a request to the receive service", why, peer)
         return status, why

@@ -1,7 +1,8 @@
 """One receive service for several rigs: a DCC that posts to one address, and messages that find their rig.
 
-The rigs live in one process and name the same address; whoever comes first opens it, whoever goes last closes it. Each
-is asked how much a message concerns it, by its requests, devices and Users, and those that it concerns most get it.
+The rigs live in one process and name the same address; whoever comes first opens it, whoever goes last closes it. How
+much a message concerns each is known by its requests, devices and Users, and those that it concerns most get it. Rigs
+that other processes may reach, too, share an address with those (drivers/routed_receive.py).
 """
 
 from __future__ import annotations
@@ -9,38 +10,16 @@ from __future__ import annotations
 import asyncio
 import ssl
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.errors import DeviceError
-from drivers.receive_service import Deliver, ReceiveService, Refused
+from bench.duis.request_id import RequestId
+from drivers.concern import mentions
+from drivers.receive_address import Address, Member, used_otherwise
+from drivers.receive_service import ReceiveService
 
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One rig's gateway.
-
-    Attributes:
-        concern: how much a document concerns the rig: 0 for not at all.
-        deliver: gets a document that does.
-        refused: told of what never gets that far.
-        where: how errors name the device.
-    """
-
-    concern: Callable[[bytes], int]
-    deliver: Deliver
-    refused: Refused
-    where: str
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the DCC posts to, and how; `tls` tells one use of TLS from another, without its content."""
-
-    host: str
-    port: int
-    path: str
-    tls: str
+if TYPE_CHECKING:
+    from drivers.routed_receive import RoutedReceive
 
 
 class SharedReceive:
@@ -79,6 +58,17 @@ class SharedReceive:
                 self._started = False
                 await self._service.stop()
 
+    def asked(self, request_id: RequestId) -> None:
+        """Nobody has to be told of a request: within a process, all see what the others have sent."""
+
+    def rig_connected(self) -> None:
+        """Nothing waits for that here."""
+
+    @property
+    def rigs(self) -> str:
+        """Who takes part, for people."""
+        return ", ".join(f"rig {member.rig}" for member in self._members) or "another rig"
+
     @property
     def used(self) -> bool:
         """Whether a rig takes part."""
@@ -91,7 +81,8 @@ class SharedReceive:
 
     def _deliver(self, document: bytes, peer: str) -> str | None:
         """Hand a document to those whom it concerns most; why it is refused, or None."""
-        concerns = [(member.concern(document), member) for member in self._members]
+        found = mentions(document)
+        concerns = [(member.interests.concern(found), member) for member in self._members]
         most = max((concern for concern, _ in concerns), default=0)
         if not most:
             # Whoever sent it, every rig's record shows that something came that nobody can place.
@@ -112,21 +103,30 @@ _services: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, 
 """The services of each event loop, by host and port: what an operating system's table of ports is to processes."""
 
 
-async def join(address: Address, tls: ssl.SSLContext | None, member: Member) -> SharedReceive:
+async def join(
+    address: Address, tls: ssl.SSLContext | None, member: Member, shared: Path | None = None
+) -> SharedReceive | RoutedReceive:
     """Take part in what is delivered to an address, until `leave`.
+
+    Args:
+        address: where and how the DCC posts.
+        tls: context for https.
+        member: the rig's gateway.
+        shared: the folder of what rigs of several processes share; None for rigs of this process alone.
 
     Raises:
         DeviceError: the address cannot be had, or another rig uses it in another way.
+        StorageError: the folder of the address cannot be used.
     """
+    if shared is not None and address.port:
+        from drivers.routed_receive import take_part
+
+        return await take_part(address, tls, member, shared)
     services = _services.setdefault(asyncio.get_running_loop(), {})
     found = services.get((address.host, address.port))
     if found is None or (not found.used and found.address != address):
         found = services[address.host, address.port] = SharedReceive(address, tls, member.where)
     if found.address != address:
-        raise DeviceError(
-            f"another rig takes what is posted to {address.host} port {address.port} by another path, or other TLS",
-            where=member.where,
-            next_step="Write receive_path, receive_token and receive_tls alike in both rig files",
-        )
+        raise used_otherwise(found.rigs, address, member.where)
     await found.add(member)
     return found

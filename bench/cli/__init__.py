@@ -221,6 +221,7 @@ def rig_park(rig_path: Path, no_wait: bool) -> None:
     """Bring a rig back to its park state after an abort made it safe. Exit code 4 if it does not confirm.
 
     Alerts that come late are waited for, and booked to the run that cut the supply; an engine does so by itself.
+    What it shares with other rigs is waited for, too; Ctrl-C gives up.
     """
     if (code := service.park_there(rig_path)) is not None:
         sys.exit(code)

@@ -91,6 +91,8 @@ def status_lines(found: Mapping[str, Any]) -> list[str]:
     if run is not None:
         held = ", PAUSED" if run["paused"] else ""
         lines.append(f"  running  {run['runbook']}: {run['step'] or 'between steps'}{held}")
+    if run is None and found.get("waits"):
+        lines.append(f"  {found['waits']}")
     lines.extend(f"  waiting  {each['runbook']}" for each in found["waiting"])
     for prompt in found["prompts"]:
         lines.append(f"  asks     {prompt['text']} [{'/'.join(prompt['choices'])}]")
@@ -229,11 +231,35 @@ def park_there(rig_path: Path) -> int | None:
     from bench.service.client import NoEngineError
 
     try:
-        state = _with_engine(rig_path, "", lambda client: client.call("park"))["state"]
+        state = _with_engine(rig_path, "", _park)["state"]
     except NoEngineError:
         return None
     say(f"the engine of this rig parked it: {state}")
     return 0
+
+
+async def _park(client: EngineClient) -> dict[str, Any]:
+    """Have the rig parked, and say what is waited for; who is interrupted meanwhile gives up."""
+    import asyncio
+
+    from bench.tasks import stop
+
+    parking, told = asyncio.create_task(client.call("park")), ""
+    try:
+        while not (await asyncio.wait([parking], timeout=1.0))[0]:
+            waits = str((await client.call("status"))["waits"])
+            if waits and waits != told:
+                say(f"{waits}. Ctrl-C gives up")
+            told = waits
+        return parking.result()
+    except asyncio.CancelledError:
+        if told:
+            with contextlib.suppress(BenchError):
+                await client.call("abort")
+        raise
+    finally:
+        stop(parking)
+        await asyncio.gather(parking, return_exceptions=True)
 
 
 @click.group()
@@ -244,11 +270,12 @@ def lease() -> None:
 @lease.command("show")
 @_rig
 def lease_show(rig_path: Path) -> None:
-    """Say who holds RIG, who uses what it shares with other rigs, and who waits for that."""
+    """Say who holds RIG, who uses what it shares with other rigs, who waits for that, and who shares its address."""
     from bench.lease import holder_of
     from bench.rig.load import load_rig
     from bench.rig.state import folder_of
     from bench.shared import shared_folder, waiting
+    from bench.shared_address import shared_root
 
     rig = load_rig(rig_path)
     folder = folder_of(rig, state_folder())
@@ -263,15 +290,42 @@ def lease_show(rig_path: Path) -> None:
         say(f"{name}: used by {user}" if user is not None else f"{name}: free")
         for waiter in waiting(shared):
             say(f"  waits: {waiter.what}, process {waiter.pid}")
+    for line in address_lines(shared_root(folder), rig.name):
+        say(line)
+
+
+def address_lines(shared: Path, rig: str) -> list[str]:
+    """Who takes what the DCC posts to the addresses that a rig shares, and what is kept for whom.
+
+    Args:
+        shared: the folder of what rigs share.
+        rig: the rig's name.
+    """
+    from bench.kept_messages import count
+    from bench.shared_address import addresses_of, kept_of
+
+    lines = []
+    for address, entries in addresses_of(shared, rig).items():
+        here = ", ".join(str(entry) for entry in entries if entry.here)
+        lines.append(f"{address}: taken from by {here}" if here else f"{address}: nobody takes what is posted there")
+        for entry in entries:
+            if not entry.here and entry.rig not in (other.rig for other in entries if other.here):
+                lines.append(f"  rig {entry.rig} is away: its engine {'left' if entry.left else 'died'}")
+            if number := count(kept_of(shared / address, entry)):
+                lines.append(f"  {number} message{'s' if number > 1 else ''} for rig {entry.rig} kept until it is back")
+    return lines
 
 
 @lease.command("take")
 @_rig
 def lease_take(rig_path: Path) -> None:
-    """Take RIG away from whoever holds it: his run is aborted, the rig made safe and parked, and given back."""
+    """Take RIG away from whoever holds it: his run is aborted, the rig made safe and parked, and given back.
+
+    What it shares with other rigs is waited for; Ctrl-C gives up.
+    """
     from bench.service.process import take_over
 
-    say(take_over(rig_path, state_folder()))
+    say(take_over(rig_path, state_folder(), say))
 
 
 def add_to(main: click.Group) -> None:

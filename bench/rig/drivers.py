@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,8 +25,18 @@ def build_drivers(
     counters: Counters,
     *,
     only: Collection[str] | None = None,
+    shared: Path | None = None,
 ) -> dict[str, AnyDriver]:
     """Make the rig's drivers, or only some of them, opening nothing.
+
+    Args:
+        rig: whose they are.
+        settings: of an emulated world: keys to add to their sections of the rig file.
+        stream: where their events go.
+        parties: who is on the rig.
+        counters: counters that survive the process.
+        only: make these and no others.
+        shared: the folder of what rigs of several processes share.
 
     Raises:
         UsageError: with every mistake in every device's section, and two devices on one resource.
@@ -47,7 +58,7 @@ def build_drivers(
         except ValidationError as error:
             mistakes.extend(sentences(rig.document, cls.Config, ("devices", name), error))
             continue
-        driver: Driver[Any] = cls(DeviceContext(name, stream, parties, counters), config)
+        driver: Driver[Any] = cls(DeviceContext(name, stream, parties, counters, rig.name, shared), config)
         # A use of its own for what is held exclusively: nobody else's is the same.
         uses = dict.fromkeys(driver.resources(), f"by {name} alone") | dict(driver.shared_ports())
         for resource, use in uses.items():

@@ -24,6 +24,7 @@ from bench.rig.state import state_of
 from bench.runner import make_clock
 from bench.safety import news_of, reach
 from bench.shared import shares_held
+from bench.tasks import stop
 
 
 @dataclass(slots=True)
@@ -50,17 +51,20 @@ def park(path: Path, state: Path, say: Callable[[str], None] = lambda _line: Non
     """Connect to a rig and bring it to its park state; if that is not confirmed, to its safe state.
 
     What devices say once their supply is back belongs to the run that cut it: it is waited for and booked to that run,
-    as an engine does, so that no later run takes it for its own.
+    as an engine does, so that no later run takes it for its own. What the rig shares with others is waited for, too;
+    Ctrl-C gives up.
 
     Args:
         path: the rig file.
         state: the bench's state folder.
-        say: told each line of the report as it comes.
+        say: told each line of the report as it comes, and what is waited for.
         wait: whether to wait for what devices still say.
 
     Raises:
         UsageError: the rig file is wrong, or the rig is an emulated one, whose world begins anew each time.
+        HeldElsewhere: another process holds the rig.
         DeviceLost: devices could not be reached.
+        BenchError: somebody took the rig away meanwhile.
         StorageError: what came cannot be booked.
     """
     rig = load_rig(path)
@@ -81,23 +85,29 @@ async def _park(
     def let_go(why: str) -> None:
         lost.append(why)
         if task is not None:
-            task.cancel()
+            stop(task)
 
     try:
-        async with lease.kept(let_go):
-            await _hold_and_park(rig, state, folder, report, wait)
+        async with lease.beaten(let_go):
+            await _hold_and_park(rig, state, folder, report, wait, let_go)
     except asyncio.CancelledError:
         if lost:
-            raise BenchError(lost[0]) from None
+            raise BenchError(lost[0], next_step="Look at the bench: it may be in any state") from None
         raise
+    finally:
+        # Whoever takes a rig that was never given back makes it safe first: that is not to be forgotten.
+        if report.confirmed or lease.abandoned is None:
+            lease.release()
     return report
 
 
-async def _hold_and_park(rig: Rig, state: Path, folder: Path, report: ParkReport, wait: bool) -> None:
+async def _hold_and_park(
+    rig: Rig, state: Path, folder: Path, report: ParkReport, wait: bool, on_lost: Callable[[str], None]
+) -> None:
     async with contextlib.AsyncExitStack() as stack:
         sharing = await stack.enter_async_context(contextlib.AsyncExitStack())
         shares = await sharing.enter_async_context(
-            shares_held(rig, folder, "park", on_lost=report.add, say=report.add, given_up=lambda: True)
+            shares_held(rig, folder, "park", on_lost=on_lost, say=lambda text: report.add(f"{text}. Ctrl-C gives up"))
         )
         session, deaf = await stack.enter_async_context(_opened(rig, state))
         was_off = await _is_off(session)

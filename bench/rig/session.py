@@ -23,6 +23,7 @@ from bench.rig.drivers import build_drivers
 from bench.rig.emulation import build_emulation
 from bench.rig.file import Rig
 from bench.rig.keys import load_parties
+from bench.shared_address import shared_root
 from bench.sightings import Sighting, sight
 
 CONNECT_TIMEOUT_S = 15.0
@@ -123,6 +124,8 @@ class RigSession:
             error = DeviceLost("these devices could not be reached:\n  " + "\n  ".join(failed.values()))
             error.devices = tuple(failed)
             raise error
+        for driver in self.drivers.values():
+            driver.rig_connected()
 
     async def close(self) -> None:
         """Close every device, the last one first; what is wrong with one does not keep another open."""
@@ -181,8 +184,10 @@ async def open_rig(
                 await world.start()
             parties = world.parties if world is not None else load_parties(rig)
             settings = world.settings if world is not None else {}
-            drivers = build_drivers(rig, settings, stream, parties, counters, only=only)
+            # A world in this process is reached by nobody else.
             kept = None if folder.is_relative_to(scratch) else folder
+            shared = None if kept is None else shared_root(kept)
+            drivers = build_drivers(rig, settings, stream, parties, counters, only=only, shared=shared)
             session = RigSession(rig, stream, drivers, parties, Ledger(folder / "seen.jsonl"), kept)
             try:
                 await session.connect()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.errors import BenchError, DeviceLost, UnsafeError
 from bench.holding import PATIENCE_S, guard_gone, held, patiently_open, recover
-from bench.lease import BEAT_S, Lease, holder_of
+from bench.lease import BEAT_S, Holder, Lease, holder_of
 from bench.one_run import RigRunner
 from bench.rig.file import Rig
 from bench.rig.load import load_rig
@@ -23,6 +23,7 @@ from bench.service.listening import listening
 from bench.service.remote_server import listening_remotely
 from bench.service.server import NIGHTS, EngineService
 from bench.shared import shares_held
+from bench.tasks import stop
 
 _LETTING_GO_S = 5.0
 
@@ -115,42 +116,69 @@ async def _serve(rig: Rig, out: Path, state: Path, say: Callable[[str], None], n
         raise BenchError(ending.lost)
 
 
-def take_over(rig_path: Path, state: Path) -> str:
+def take_over(rig_path: Path, state: Path, say: Callable[[str], None]) -> str:
     """Take a rig from whoever holds it, make it safe, park it, and give it back; what was done, in a sentence.
+
+    What the rig shares with others is waited for. Who gives up meanwhile leaves a rig that has to be made safe.
+
+    Args:
+        rig_path: the rig file.
+        state: the bench's state folder.
+        say: told what is waited for.
 
     Raises:
         UnsafeError: the rig did not confirm its safe state.
-        BenchError: its devices could not be reached.
+        DeviceLost: who has it does not let go of it, or its devices could not be reached.
     """
-    return asyncio.run(_take_over(load_rig(rig_path), state))
+    return asyncio.run(_take_over(load_rig(rig_path), state, say))
 
 
-async def _take_over(rig: Rig, state: Path) -> str:
-    folder = state_of(rig, state)
+async def _take_over(rig: Rig, state: Path, say: Callable[[str], None]) -> str:
+    folder, lost = state_of(rig, state), list[str]()
     before = holder_of(folder)
     if before is None:
         return "nobody holds the rig"
-    lease = Lease.take(folder, "take over", force=True)
+    lease, this = Lease.take(folder, "take over", force=True), asyncio.current_task()
+
+    def lose(why: str) -> None:
+        lost.append(why)
+        if this is not None:
+            stop(this)
+
     try:
-        # His process sees it at its next heartbeat, and needs the time to make the rig safe and to let go of it.
+        async with lease.beaten(lose):
+            await _let_go(rig, before)
+            if rig.emulated:
+                done = "its emulated world ended with it"
+            else:
+                await guard_gone(rig, folder)
+                waits = partial(_waits, say)
+                async with shares_held(rig, folder, "take over", on_lost=lose, say=waits) as shares:
+                    await recover(rig, state, f"taken from {before}", _ignore)
+                    shares.parked()
+                done = "the rig was made safe and is parked"
+    except asyncio.CancelledError:
+        if lost:
+            raise DeviceLost(lost[0], next_step="Look at the bench: it may be in any state") from None
+        raise
+    lease.release()
+    return f"taken from {before}; {done}"
+
+
+async def _let_go(rig: Rig, before: Holder) -> None:
+    """His process sees it at its next heartbeat, and needs the time to make the rig safe and to let go of it."""
+    try:
         async with asyncio.timeout(BEAT_S + rig.file.safe.deadline + _LETTING_GO_S):
             while before.alive:  # noqa: ASYNC110 - another process has no event to wait for
                 await asyncio.sleep(0.1)
     except TimeoutError:
-        lease.release()
         raise DeviceLost(
             f"{before} does not let go of the rig", next_step=f"End process {before.pid}; its guard makes the rig safe"
         ) from None
-    try:
-        if rig.emulated:
-            return f"taken from {before}; its emulated world ended with it"
-        await guard_gone(rig, folder)
-        async with shares_held(rig, folder, "take over", on_lost=_ignore, say=_ignore) as shares:
-            await recover(rig, state, f"taken from {before}", _ignore)
-            shares.parked()
-    finally:
-        lease.release()
-    return f"taken from {before}; the rig was made safe and is parked"
+
+
+def _waits(say: Callable[[str], None], text: str) -> None:
+    say(f"{text}. Ctrl-C gives up: whoever takes the rig then makes it safe first")
 
 
 def _ignore(_text: str) -> None:

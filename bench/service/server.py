@@ -27,7 +27,7 @@ from bench.service.originals import Originals
 from bench.service.prompts import ClientOperator
 from bench.service.questions import Questions
 from bench.service.settling import Settling
-from bench.service.shared_runs import SharedRuns
+from bench.service.shared_runs import Parked, SharedRuns
 from bench.service.talk import Talk
 from bench.sightings import Sighting
 from bench.tasks import stop
@@ -65,7 +65,7 @@ class EngineService:
         self._ended = asyncio.Event()
         self._safe: asyncio.Task[tuple[str, ...]] | None = None
         self._settling = Settling(session, folder)
-        self._parking: asyncio.Task[tuple[str, ...]] | None = None
+        self._parking: asyncio.Task[Parked] | None = None
         self._stopping = False
         self._shared = SharedRuns(session, runs, folder, self._operator, self._waits)
         self._hands = HandsOn(session, runs, self._operator, self._clients.tell)
@@ -207,6 +207,7 @@ class EngineService:
             "speed": loop.speed if isinstance(loop, VirtualLoop) else None,
             "state": "manual" if self._hands.open else self._state,
             "hands_on": self._hands.describe(),
+            "waits": self._shared.waits,
             "run": None
             if job is None
             else {
@@ -289,7 +290,7 @@ class EngineService:
             await self._hands.end("")
             self._state = self._hands.state
             return {}
-        if self._job is not None and self._runs.engine is None:
+        if (self._job is not None and self._runs.engine is None) or (self._parking is not None and self._shared.waits):
             # It waits for what another rig uses.
             self._shared.given_up = f"aborted by {self._operated(message, 'abort')}"
         else:
@@ -348,19 +349,18 @@ class EngineService:
             return {"state": self._state}
         if self._parking is not None:
             raise UsageError("the rig is being parked already")
-        self._parking = parking = asyncio.create_task(
-            reach(self._session, "park", self._session.rig.file.park), name="park"
-        )
+        self._parking = parking = asyncio.create_task(self._shared.park(), name="park")
         try:
             await asyncio.wait([parking])
         finally:
             self._parking = None
         if parking.cancelled():
             raise BenchError("the rig was stopped while it was being parked", next_step="Look at the bench")
-        if unparked := parking.result():
-            unsafe = await reach(self._session, "safe", self._session.rig.file.safe)
-            self._state = "unsafe" if unsafe else "safe"
-            raise BenchError(f"the park state was not confirmed: {'; '.join(unparked)}", next_step="Look at the bench")
+        parked = parking.result()
+        if parked.unparked:
+            self._state = "unsafe" if parked.unsafe else "safe"
+            why = "; ".join(parked.unparked)
+            raise BenchError(f"the park state was not confirmed: {why}", next_step="Look at the bench")
         if self._state in ("safe", "unsafe"):
             run = next((done.get("bundle", "") for done in reversed(self._done) if not done["error"]), "")
             self.settle(run)

@@ -1,17 +1,14 @@
-"""Two rigs at one DCC that posts to one address: every message finds its rig by device and User."""
+"""A night on two rigs at one address of the DCC: every message finds its rig by device and User."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bench.campaign.summary import summarise
-from bench.errors import DeviceError
 from bench.journal_reader import read_journal
-from drivers.shared_receive import Address, Member, SharedReceive, join
 from tests.campaign.campaigns import ROOT, entry, planned, run
 
 
@@ -54,41 +51,3 @@ async def test_two_rigs_with_the_same_users_behind_one_address(tmp_path: Path, m
     # They were at it at the same time.
     began = [state.began_utc_ns for state in ran.state.cases.values() if state.case.runbook == "supply-outage-short"]
     assert abs(began[0] - began[1]) < 10_000_000_000
-
-
-class Rig:
-    """A member that is concerned by what names it."""
-
-    def __init__(self, name: str, concern: Callable[[bytes], int], refusal: str | None = None) -> None:
-        self.got: list[bytes] = []
-        self.refusals: list[str] = []
-        self.member = Member(concern, self._deliver, lambda what, why, peer: self.refusals.append(why), name)
-        self._refusal = refusal
-
-    def _deliver(self, document: bytes, peer: str) -> str | None:
-        self.got.append(document)
-        return self._refusal
-
-
-async def test_those_whom_it_concerns_most_get_it_and_what_concerns_nobody_is_refused_by_all() -> None:
-    address = Address("127.0.0.1", free_port(), "/x", "")
-    one = Rig("one", lambda document: {b"mine": 3, b"all": 1, b"near": 1}.get(document, 0))
-    two = Rig("two", lambda document: {b"all": 1, b"near": 2}.get(document, 0), "it is wrong")
-    service = await join(address, None, one.member)
-    assert await join(address, None, two.member) is service
-    deliver = service._deliver
-    assert deliver(b"mine", "") is None
-    assert deliver(b"near", "") == "it is wrong"
-    assert deliver(b"all", "") is None
-    assert "no device and no User" in str(deliver(b"strange", ""))
-    assert (one.got, two.got) == ([b"mine", b"all"], [b"near", b"all"])
-    assert len(one.refusals) == len(two.refusals) == 1
-    with pytest.raises(DeviceError, match="by another path"):
-        await join(Address("127.0.0.1", address.port, "/y", ""), None, two.member)
-    await service.leave(one.member)
-    await service.leave(two.member)
-    # The address is free again, also for another use.
-    other = Address("127.0.0.1", address.port, "/y", "")
-    again = await join(other, None, two.member)
-    assert isinstance(again, SharedReceive)
-    await again.leave(two.member)

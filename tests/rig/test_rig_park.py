@@ -37,7 +37,7 @@ async def test_a_rig_that_was_made_safe_is_parked_although_the_meter_is_without_
             assert await reach(session, "safe", lab.file.safe) == ()
         report = await park._park(lab, tmp_path / "state", wait=False)
         assert report.confirmed
-        assert report.lines[:2] == ["park  source: output on at 230 V", "park  relay: closed"]
+        assert sorted(report.lines[:2]) == ["park  relay: closed", "park  source: output on at 230 V"]
         assert "late alerts are NOT waited for: nobody asked for it" in report.lines[2]
         async with open_rig(lab, make_clock(), state=tmp_path / "state", only={"source", "relay"}) as session:
             assert (await session.drivers["source"].read_state()).output_on  # type: ignore[attr-defined]
@@ -100,7 +100,7 @@ async def test_a_relay_that_does_not_follow_is_not_called_parked(tmp_path: Path)
         await stuck.start()
         path = write_rig(rig, stuck, tmp_path / "stuck")
         path.write_text(path.read_text().replace("230 V", "240 V"))
-        report = await park._park(load_rig(path), tmp_path / "state")
+        report = await park._park(load_rig(path), tmp_path / "state", print)
         assert not report.confirmed
         assert any("NOT CONFIRMED" in line for line in report.lines)
         assert report.lines[-1] == "THE SAFE STATE WAS NOT CONFIRMED"
@@ -110,4 +110,4 @@ async def test_a_relay_that_does_not_follow_is_not_called_parked(tmp_path: Path)
 
 def test_an_emulated_world_of_its_own_needs_no_parking(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="begins parked each time"):
-        park.park(ROOT / "rigs" / "emulated.yaml", tmp_path)
+        park.park(ROOT / "rigs" / "emulated.yaml", tmp_path, print)
