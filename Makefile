@@ -4,9 +4,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-
-# The tests start many processes: each would compile every module anew.
-unexport PYTHONDONTWRITEBYTECODE
+# Compiled modules are kept, whatever the environment says: the tests start dozens of processes, each of which would
+# compile everything again.
+export PYTHONDONTWRITEBYTECODE =
 
 RUNBOOKS := ic01 ic02 supply-outage-short supply-outage-long over-voltage arm-supply han-join
 

@@ -268,6 +268,9 @@ class StepWatch:
         """Whether what did not come was not there: whoever would have seen it could see all the while."""
         if item.kind not in SEEN_BY_WITNESS:
             return True
+        device = self._parties.duts.get(item.device or "")
+        if item.kind == "han" and device is not None and device.sub_ghz:
+            return False
         return item.kind in self._saw_at_first and self._can_witness(item.kind)
 
     def _is_the_answer(self, sighting: Sighting, item: Expect) -> bool:

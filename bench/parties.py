@@ -73,6 +73,7 @@ class Dut:
         install_code: hexadecimal, a secret: never printed, logged or put in evidence.
         mpxn: the MPAN or MPRN of its metering point, or None.
         smets1: it is SMETS1 equipment, which speaks no GBCS and is reached by way of a SMETS1 Service Provider.
+        sub_ghz: its radio is in the sub-GHz band, where a sniffer of the 2.4 GHz band hears nothing of it.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Dut:
     mpxn: str | None = None
     install_code: str | None = field(default=None, repr=False)
     smets1: bool = False
+    sub_ghz: bool = False
 
 
 class Certificates:

@@ -6,29 +6,27 @@ parameters, limits), and adds up what the run will take: duration, highest and l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.capabilities import AcSource, CommsHub, Console, DccGateway, HandHeld, HanSniffer, Measures, Switch
 from bench.device import AnyDriver
 from bench.duis.bodies import body_of
-from bench.duis.service_requests import Target, all_service_requests, service_request
+from bench.duis.service_requests import Target, service_request
 from bench.duis.shapes import leaves
 from bench.errors import BenchError, LimitExceeded, UsageError
 from bench.gbcs.catalogue import alert_entry
 from bench.interlock import check_frequency, check_outage, check_slope, check_voltage
-from bench.quantities import format_duration
 from bench.request_params import check_params
 from bench.rig.file import Rig
 from bench.rig.installed import driver_class
 from bench.runbook import Placed, Runbook
 from bench.sightings import CARRIED_BY_DCC
+from bench.step_times import REQUEST_S, step_times
+from bench.step_words import describe_act
 from bench.steps import Expect, Forbid, Match, Send, Step
 from bench.verbs import NEEDS, band, step_function
-
-REQUEST_S = 5.0
-"""What a Service Request with its answer usually takes; only for the estimate."""
 
 _HUB_STATES = ("power", "wan", "han")
 
@@ -147,7 +145,7 @@ class _Planner:
 
     def _step(self, group: str, placed: Placed) -> None:
         self._check_step(placed.step, placed.where)
-        usual_s, longest_s = self._times(placed.step)
+        usual_s, longest_s = step_times(placed.step, self._rig.file.limits.voltage)
         if group == "if needed":
             usual_s = 0.0
         else:
@@ -168,20 +166,6 @@ class _Planner:
                 self._mistake(where, f"say which User must get {match.label}: 'as: ED' in the step, or beside it")
         for inner in step.parallel or ():
             self._check_step(inner, where, step.user)
-
-    def _times(self, step: Step) -> tuple[float, float]:
-        """How long a step usually takes, and at most."""
-        if step.parallel:
-            times = [self._times(inner) for inner in step.parallel]
-            return max(usual_s for usual_s, _ in times), max(longest_s for _, longest_s in times)
-        verb_s = self._verb_duration(step)
-        waits: list[Expect] = [item for item in step.expect if item.after in ("restore", "end", "set")]
-        longest = max((item.within for item in step.expect if item not in waits), default=0.0)
-        tail = max((item.within for item in waits), default=0.0)
-        forbids = max((self._forbid_end(item, verb_s) for item in step.forbid), default=0.0)
-        usual_s = max(verb_s, forbids)
-        polling_s = step.inventory.within if step.inventory is not None else 0.0
-        return usual_s, max(usual_s, longest, verb_s + tail, verb_s + polling_s)
 
     def _count_darkness(self, placed: Placed, longest_s: float) -> None:
         """Hold an outage that several steps make together, by relay or output, against the rig's limit."""
@@ -206,30 +190,10 @@ class _Planner:
         if self._dark_s - longest_s <= self._rig.file.limits.outage:
             self._check(where, check_outage, self._rig.file.limits, self._dark_s)
 
-    @staticmethod
-    def _forbid_end(item: Forbid, verb_s: float) -> float:
-        return item.duration + (verb_s if item.after in ("restore", "end", "set") else 0.0)
-
     def _flat(self, step: Step) -> Iterator[Step]:
         yield step
         for inner in step.parallel or ():
             yield from self._flat(inner)
-
-    def _verb_duration(self, step: Step) -> float:
-        if step.wait is not None:
-            return step.wait
-        if step.measure is not None:
-            return step.measure.settle
-        act = step.supply
-        if act is not None:
-            for shape in (act.sag, act.swell, act.interrupt):
-                if shape is not None:
-                    return shape.duration
-            if act.ramp is not None:
-                # From wherever the source stands; the whole range is the worst.
-                span_v = self._rig.file.limits.voltage.max - self._rig.file.limits.voltage.min
-                return span_v / act.ramp.slope
-        return REQUEST_S if step.verb in ("send", "inventory") else 0.0
 
     def _check_verb(self, step: Step, where: str) -> None:
         supply = self._rig.file.supply
@@ -379,42 +343,3 @@ def plan(rig: Rig, runbook: Runbook) -> Plan:
         UsageError: with every mistake, each with file and line; among them every limit that would be exceeded.
     """
     return _Planner(rig, runbook).run()
-
-
-def describe_act(step: Step) -> str:
-    """A step's verb in words, for people who read a plan."""
-    if step.send is not None:
-        about = f" about {step.send.device}" if step.send.device else ""
-        request = all_service_requests().get(step.send.service_request, step.send.service_request)
-        return f"send {request} to {step.send.to}{about}"
-    if step.supply is not None:
-        return f"supply: {_describe_supply(step.supply.model_dump(exclude_none=True, by_alias=True))}"
-    if step.relay is not None:
-        return f"{'close' if step.relay.closed else 'open'} the relay"
-    if step.measure is not None:
-        return f"measure {step.measure.quantity}: {step.measure.between[0]} to {step.measure.between[1]}"
-    if step.wait is not None:
-        return f"wait {format_duration(step.wait)}"
-    if step.inventory is not None:
-        return f"inventory: {step.inventory.device} is {' or '.join(step.inventory.status)}"
-    if step.console is not None:
-        return f"ask {step.console.device}: {step.console.command}"
-    if step.prompt is not None:
-        return f"ask the operator: {step.prompt.text}"
-    if step.call is not None:
-        return f"call {step.call.function}"
-    if step.deliver is not None:
-        return f"deliver the local command {step.deliver.command} to {step.deliver.to} by hand"
-    return "at once: " + "; ".join(describe_act(inner) for inner in step.parallel or ())
-
-
-def _describe_supply(act: Mapping[str, Any]) -> str:
-    words = []
-    for name, value in act.items():
-        if isinstance(value, bool):
-            words.append(f"{name} {'on' if value else 'off'}")
-        elif isinstance(value, Mapping):
-            words.append(f"{name} " + " ".join(f"{key} {item}" for key, item in value.items()))
-        else:
-            words.append(f"{name} {value}")
-    return ", ".join(words)

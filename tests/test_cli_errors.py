@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from bench.cli import main
 from bench.clock import RealClock
 from bench.evidence.verify import verify
-from tests.test_rig_file import ROOT, rig_with
+from tests.rig.rig_files import ROOT, rig_with
 
 EMULATED = str(ROOT / "rigs" / "emulated.yaml")
 LAB = str(ROOT / "rigs" / "example-lab.yaml")

@@ -21,7 +21,8 @@ from bench.verdict import Verdict
 
 ESME = Dut("esme", DeviceType.ESME, Eui64.parse("00-DB-12-34-56-78-90-A0"))
 GSME = Dut("gsme", DeviceType.GSME, Eui64.parse("00-DB-12-34-56-78-90-A1"))
-PARTIES = Parties({}, {"esme": ESME, "gsme": GSME}, Eui64(bytes(8)), Certificates())
+DISTANT = Dut("ppmid", DeviceType.PPMID, Eui64.parse("00-DB-12-34-56-78-90-A4"), sub_ghz=True)
+PARTIES = Parties({}, {"esme": ESME, "gsme": GSME, "ppmid": DISTANT}, Eui64(bytes(8)), Certificates())
 SECOND = 1_000_000_000
 
 
@@ -303,6 +304,13 @@ async def test_a_witness_that_cannot_see_is_unavailable_and_not_absent(
         bench.stream.emit("sniffer", "seen.han", join(ESME))
     assert (await bench.verdict())[0] == verdict
     assert bool(bench.findings) == (witness == "optional" and can_see and not seen)
+
+
+async def test_a_join_in_a_band_that_the_witness_does_not_hear_is_unavailable() -> None:
+    bench = Bench(expect=[{"han": "join", "device": "ppmid", "within": "10 min"}])
+    bench.stream.emit("sniffer", "seen.han", join(ESME))
+    verdict, reason = await bench.verdict()
+    assert (verdict, "unavailable" in reason) == ("undecided", True)
 
 
 async def test_a_response_must_answer_this_very_request_with_this_code() -> None:

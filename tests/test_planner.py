@@ -11,7 +11,7 @@ from bench.planner import Plan, plan
 from bench.rig.file import Rig
 from bench.rig.load import load_rig
 from bench.runbook import load_runbook
-from tests.test_rig_file import ROOT, rig_with
+from tests.rig.rig_files import ROOT, rig_with
 
 RIG = load_rig(ROOT / "rigs" / "emulated.yaml")
 LAB = load_rig(ROOT / "rigs" / "example-lab.yaml")

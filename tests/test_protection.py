@@ -16,7 +16,7 @@ from bench.rig.check import check
 from bench.rig.load import load_rig
 from bench.rig.session import RigSession, open_rig
 from tests.emulated.benches import RIG
-from tests.test_rig_file import ROOT
+from tests.rig.rig_files import ROOT
 
 LAB = ROOT / "rigs" / "example-lab.yaml"
 

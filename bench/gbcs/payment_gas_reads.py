@@ -1,7 +1,7 @@
-"""What a GSME and its proxy say of payment: GCS14, GCS15d, GCS15e, GCS16b, GCS21b, GCS21j, GCS60 (GBCS section 19).
+"""What a GSME and its proxy say of payment: GCS14, GCS16b, GCS21b, GCS21j, GCS60 (GBCS section 19).
 
 Money is in thousandths of pence. The types of the registers of GCS14 are those of SEP 1.2: the answer is published
-encrypted, and has the length that they make; so has that of GCS15d.
+encrypted, and has the length that they make. Logs of payments are in `payment_gas_logs`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from bench.gbcs import gbz, times, use_case
+from bench.gbcs import gbz
 from bench.gbcs.errors import GbcsError
 from bench.gbcs.gbz import Component
-from bench.gbcs.gbz_commands import TO_SERVER, moment_from, moment_to, uint_from, uint_to
+from bench.gbcs.gbz_commands import TO_SERVER
 from bench.gbcs.gbz_many_reads import ReadClusters
 from bench.gbcs.gbz_reads import Attribute, ReadAttributes
 from bench.gbcs.gbz_snapshots import GENERAL, NOT_FOUND, ReadSnapshots, Snapshots
-from bench.gbcs.gbz_use_cases import GbzUseCase
-from bench.gbcs.payment_gas import PREPAYMENT, money_from, money_to
+from bench.gbcs.payment_gas import PREPAYMENT
 from bench.gbcs.payment_gas_calendar import (
     CALENDAR,
     DAY,
@@ -31,153 +30,18 @@ from bench.gbcs.payment_gas_calendar import (
 )
 from bench.gbcs.reader import Reader
 from bench.gbcs.use_case import Response, UseCase, Values
-from bench.gbcs.utrn import DIGITS
 
 TRAILING_DIGITS, CURRENCY_GBP = 0x50, 826
 """Five decimal places of a pound."""
 
-MOST_DEBT_PAYMENTS, MOST_CREDITS, MOST_DAYS = 10, 5, 31
-"""So many rows are asked for."""
+MOST_DAYS = 31
+"""So many rows of the daily log are asked for."""
 
 _PRICE, _METERING = 0x0700, 0x0702
 _BITMAP8, _BITMAP16, _UINT16, _UINT32, _INT32, _ENUM = 0x18, 0x19, 0x21, 0x23, 0x2B, 0x30
 _PUBLISHED = 0x19
-_PAYMENT_DEBT = 2
 _NOT_ATTEMPTED, _FAILURE = 0xFF, 0x01
 _FORMAT = Attribute("trailing_digits", 0x0617, _BITMAP8)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadRows(GbzUseCase):
-    """Read rows of a log of payments from `log_from` to `log_to`; no rows are no error (status 8B).
-
-    Attributes:
-        rows: name of the value: a tuple of rows.
-        asked: what follows the end in the command: how many rows, and of what.
-    """
-
-    rows: str
-    asked: bytes
-    cluster: int = PREPAYMENT
-    frame_control: int = TO_SERVER
-    names: tuple[str, ...] = ("log_from", "log_to")
-
-    _PUBLISH: ClassVar[int]
-
-    def _write(self, params: Values) -> bytes:
-        return moment_to(params, "log_to") + self.asked
-
-    def _read(self, reader: Reader) -> dict[str, Any]:
-        end = moment_from(reader, "log_to")
-        reader.literal(self.asked, "number of rows, and of what")
-        return {"log_to": end}
-
-    def encode_command(self, params: Values, *, originator_counter: int) -> bytes:
-        """Write the ZigBee command; from when on stands before it."""
-        use_case.check_names(params, self.names, f"{self.name} command")
-        start = times.encode_zigbee(use_case.moment(params, "log_from"))
-        return gbz.encode_components(
-            Component(self.cluster, self.frame_control, self.command, self._write(params), from_date_time=start)
-        )
-
-    def decode_command(self, content: bytes) -> dict[str, Any]:
-        """Read the ZigBee command."""
-        found = super(ReadRows, self).decode_command(content)
-        (component,) = gbz.decode_components(content)
-        if component.from_date_time is None:
-            raise GbcsError("the log has no start", expected="a from date-time")
-        return {"log_from": times.decode_zigbee(component.from_date_time), **found}
-
-    def encode_response(self, values: Values, *, originator_counter: int, ok: bool = True) -> bytes:
-        """Write the rows; none are a default response that says so."""
-        if ok and not values.get(self.rows):
-            use_case.check_names(values, self.returned, f"{self.name} response")
-            return gbz.encode_components(self._default(NOT_FOUND))
-        return super(ReadRows, self).encode_response(values, originator_counter=originator_counter, ok=ok)
-
-    def decode_response(self, content: bytes) -> Response:
-        """Read the rows."""
-        response = super(ReadRows, self).decode_response(content)
-        if response.ok or response.values.get("status") != NOT_FOUND:
-            return response
-        return Response(True, {self.rows: ()}, "success; there are no rows")
-
-    def _good(self, values: Values) -> Component:
-        rows = use_case.present(values, self.rows)
-        payload = b"\x00\x01" + self._head(len(rows)) + b"".join(self._write_row(row) for row in rows)
-        return Component(self.cluster, _PUBLISHED, self._PUBLISH, payload)
-
-    def _read_good(self, component: Component) -> Response:
-        if (component.frame_control, component.command) != (_PUBLISHED, self._PUBLISH):
-            raise GbcsError(f"command {component.command:02x} is no response of {self.name}")
-        reader = Reader(component.payload)
-        reader.literal(b"\x00\x01", "command index and commands")
-        rows = []
-        while reader.remaining:
-            rows.append(self._read_row(reader))
-        return Response(True, {self.rows: tuple(rows)}, "success")
-
-    def _head(self, count: int) -> bytes:
-        return b""
-
-    def _write_row(self, row: Any) -> bytes:
-        raise NotImplementedError
-
-    def _read_row(self, reader: Reader) -> tuple[Any, ...]:
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadDebtLog(ReadRows):
-    """Read payments of the payment-based debt: time, amount and the debt that is left."""
-
-    rows: str = "debt_payments"
-    asked: bytes = bytes([MOST_DEBT_PAYMENTS, _PAYMENT_DEBT])
-    command: int = 0x0A
-    returned: tuple[str, ...] = ("debt_payments",)
-
-    _PUBLISH: ClassVar[int] = 0x06
-
-    def _write_row(self, row: Any) -> bytes:
-        time, amount, left = _cells(row, 3, self.rows)
-        values = {"time": time, "amount": amount, "left": left}
-        debt = bytes([_PAYMENT_DEBT])
-        return moment_to(values, "time") + uint_to(values, "amount", 4) + debt + uint_to(values, "left", 4)
-
-    def _read_row(self, reader: Reader) -> tuple[Any, ...]:
-        time, amount = moment_from(reader, "time"), uint_from(reader, 4, "amount")
-        reader.literal(bytes([_PAYMENT_DEBT]), "debt")
-        return time, amount, uint_from(reader, 4, "debt that is left")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadTopUps(ReadRows):
-    """Read top ups: UTRN, amount and time. The published command has no end (the last but one moment of UTCTime)."""
-
-    rows: str = "prepayment_credits"
-    asked: bytes = bytes([MOST_CREDITS])
-    command: int = 0x08
-    returned: tuple[str, ...] = ("prepayment_credits",)
-
-    _PUBLISH: ClassVar[int] = 0x05
-
-    def _write_row(self, row: Any) -> bytes:
-        utrn, amount, time = _cells(row, 3, self.rows)
-        values = {"utrn": utrn, "amount": amount, "time": time}
-        text = use_case.digits(values, "utrn", DIGITS)
-        return bytes([DIGITS]) + text + money_to(values, "amount") + moment_to(values, "time")
-
-    def _read_row(self, reader: Reader) -> tuple[Any, ...]:
-        reader.literal(bytes([DIGITS]), "length of the UTRN")
-        text = use_case.text_of(reader.take(DIGITS, "UTRN"), "UTRN")
-        utrn = use_case.digits({"utrn": text}, "utrn", DIGITS).decode()
-        return utrn, money_from(reader, "amount"), moment_from(reader, "time")
-
-
-def _cells(row: Any, count: int, name: str) -> tuple[Any, ...]:
-    if not isinstance(row, tuple) or len(row) != count:
-        raise GbcsError(f"a row of {name} is {row!r}", expected=f"a tuple of {count}")
-    return row
 
 
 _SETTINGS = (
@@ -336,8 +200,6 @@ _OF_METERS: tuple[UseCase, ...] = (
         clusters=((PREPAYMENT, _SETTINGS), (_PRICE, (_FORMAT,))),
         **_PLAIN,
     ),
-    ReadDebtLog(message_code=0x00C4, name="GCS15d", service_references=("4.4.4",), protected=True, **_PLAIN),
-    ReadTopUps(message_code=0x00C5, name="GCS15e", service_references=("4.4.5",), **_PLAIN),
 )
 
 USE_CASES: tuple[UseCase, ...] = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.gbcs import payment_gas, payment_gas_configuration, payment_gas_reads
+from bench.gbcs import payment_gas, payment_gas_configuration, payment_gas_logs, payment_gas_reads
 from bench.gbcs.dlms import Data, Tag, Target, Verb
 from bench.gbcs.dlms_logs import activation_time, log, log_range, together
 from bench.gbcs.dlms_use_case import DlmsUseCase, Field, Item, constant, digits, number
@@ -267,5 +267,6 @@ USE_CASES: tuple[UseCase, ...] = (
     *payment_gas.USE_CASES,
     *payment_gas_configuration.USE_CASES,
     *payment_gas_reads.USE_CASES,
+    *payment_gas_logs.USE_CASES,
 )
 """In no order."""

@@ -55,6 +55,7 @@ class DutSpec(Part):
 
     Attributes:
         smets: the equipment that it is: "1", or "2+" for SMETS2 and everything later.
+        band: where its radio is; a sniffer of the 2.4 GHz band hears nothing of the sub-GHz one.
     """
 
     type: DeviceType
@@ -66,6 +67,7 @@ class DutSpec(Part):
     mpxn: str | None = None
     install_code: InstallCode | None = Field(default=None, repr=False)
     smets: Literal["1", "2+"] = "2+"
+    band: Literal["2.4 GHz", "sub-GHz"] = "2.4 GHz"
 
 
 class DutFile(Part):

@@ -42,6 +42,7 @@ def _dut(name: str, spec: DutSpec) -> Dut:
         spec.mpxn,
         spec.install_code,
         smets1=spec.smets == "1",
+        sub_ghz=spec.band == "sub-GHz",
     )
 
 

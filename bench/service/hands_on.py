@@ -23,12 +23,13 @@ from bench.expectations import StepWatch
 from bench.monitors import Monitors
 from bench.one_run import RigRunner
 from bench.operators import Operator
-from bench.planner import describe_act, plan
+from bench.planner import plan
 from bench.quantities import format_duration
 from bench.rig.session import RigSession
 from bench.runbook import Placed, Runbook
 from bench.safety import reach
 from bench.shared import Shares
+from bench.step_words import describe_act
 from bench.steps import Step
 from bench.tasks import stop
 from bench.verbs import Stage, perform

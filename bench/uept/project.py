@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from sqlite3 import Row
 
 from bench.uept.model import (
     DocumentState,
@@ -24,19 +23,16 @@ from bench.uept.model import (
     Suspension,
     Test,
 )
+from bench.uept.rows import reader
 from bench.uept.store import Store
 
-
-def _day(text: str | None) -> date | None:
-    return None if text is None else date.fromisoformat(text)
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
-
-
-def _at(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+_test = reader(Test)
+_execution = reader(Execution)
+_issue = reader(Issue)
+_raid_item = reader(RaidItem)
+_suspension = reader(Suspension)
+_document = reader(DocumentState)
+_fact = reader(Fact)
 
 
 class Project:
@@ -137,7 +133,7 @@ class Project:
 
     def raid(self) -> tuple[RaidItem, ...]:
         """Risks, assumptions, issues and dependencies."""
-        return tuple(_raid(row) for row in self.store.rows("SELECT * FROM raid ORDER BY number"))
+        return tuple(_raid_item(row) for row in self.store.rows("SELECT * FROM raid ORDER BY number"))
 
     def suspensions(self) -> tuple[Suspension, ...]:
         """Every time that testing was suspended."""
@@ -171,7 +167,7 @@ class Project:
     def facts(self) -> dict[str, Fact]:
         """What people said last, by key."""
         rows = self.store.rows("SELECT * FROM facts ORDER BY number")
-        return {row["key"]: Fact(row["key"], row["value"], _at(row["at"]), row["who"]) for row in rows}
+        return {row["key"]: _fact(row) for row in rows}
 
 
 @contextmanager
@@ -192,91 +188,3 @@ def _status(test: Test, last: Execution | None, scripted: bool, raised: dict[int
     if last.result is not Result.PASSED and issue is not None and issue.status is IssueStatus.FIXED:
         return Status.READY  # to be tested again
     return Status(last.result.value)
-
-
-def _test(row: Row) -> Test:
-    return Test(
-        id=row["id"],
-        test=row["test"],
-        clause=row["clause"],
-        scenario=row["scenario"],
-        title=row["title"],
-        smets=row["smets"],
-        variant=row["variant"],
-        mandatory=bool(row["mandatory"]),
-        met_by=row["met_by"],
-        precondition=row["precondition"],
-        planned_on=_day(row["planned_on"]),
-        not_testable=row["not_testable"],
-    )
-
-
-def _execution(row: Row) -> Execution:
-    return Execution(
-        number=row["number"],
-        test=row["test"],
-        cycle=row["cycle"],
-        result=Result(row["result"]),
-        at=_at(row["at"]),
-        script=row["script"],
-        reason=row["reason"],
-        run=row["run"],
-        evidence=row["evidence"],
-        sha256=row["sha256"],
-        real=bool(row["real"]),
-        who=row["who"],
-        regression=bool(row["regression"]),
-        retest_of=row["retest_of"],
-    )
-
-
-def _issue(row: Row) -> Issue:
-    return Issue(
-        number=row["number"],
-        title=row["title"],
-        severity=row["severity"],
-        status=IssueStatus(row["status"]),
-        raised_at=_at(row["raised_at"]),
-        execution=row["execution"],
-        workaround=row["workaround"],
-        plan=row["plan"],
-        target=_day(row["target"]),
-        agreed_on=_day(row["agreed_on"]),
-        closed_by=row["closed_by"],
-    )
-
-
-def _raid(row: Row) -> RaidItem:
-    return RaidItem(
-        number=row["number"],
-        kind=row["kind"],
-        title=row["title"],
-        priority=row["priority"],
-        severity=row["severity"],
-        action=row["action"],
-        target=_day(row["target"]),
-        rag=row["rag"],
-        environment=bool(row["environment"]),
-        opened_at=_at(row["opened_at"]),
-        closed_at=_moment(row["closed_at"]),
-    )
-
-
-def _suspension(row: Row) -> Suspension:
-    return Suspension(
-        number=row["number"],
-        by=row["by"],
-        since=_at(row["since"]),
-        cause=row["cause"],
-        actions=row["actions"],
-        whom=row["whom"],
-        due=date.fromisoformat(row["due"]),
-        resumed=_moment(row["resumed"]),
-        agreed=row["agreed"],
-    )
-
-
-def _document(row: Row) -> DocumentState:
-    return DocumentState(
-        row["name"], row["version"], row["state"], _at(row["at"]), row["who"], row["path"], row["sha256"]
-    )

@@ -104,7 +104,8 @@ class FaultKind:
         delay_s: what DELAY is where it is not given; None where the fault has no DELAY.
         wire: a device's wire has it, and DELAY counts from the start of the world.
         later: DELAY counts from the start of the world, though no wire has it.
-        momentary: it happens once and is over by itself, so that no length can be given.
+        momentary: it happens once and is over by itself.
+        lasting: it stays to the end of the world.
     """
 
     description: str
@@ -114,6 +115,12 @@ class FaultKind:
     wire: bool = False
     later: bool = False
     momentary: bool = False
+    lasting: bool = False
+
+    @property
+    def takes_length(self) -> bool:
+        """Whether it can be said how long it lasts."""
+        return not self.momentary and not self.lasting
 
 
 def _alert(description: str, delay_s: float | None = None) -> FaultKind:
@@ -238,13 +245,13 @@ KINDS: Mapping[str, FaultKind] = {
         "another transmitter drowns the sub-GHz channel in use from DELAY (default 60 s) after the start on",
         delay_s=60.0,
         later=True,
-        momentary=True,
+        lasting=True,
     ),
     "sub-ghz-unreachable": FaultKind(
         "no sub-GHz device is within range of the hub from DELAY (default 60 s) after the start on",
         delay_s=60.0,
         later=True,
-        momentary=True,
+        lasting=True,
     ),
     "voltage-blip": FaultKind(
         "every voltage that is set returns to what it was after DELAY (default 5 s), before a period's mean can cross",

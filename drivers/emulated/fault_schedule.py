@@ -116,8 +116,8 @@ def _drawn(spec: FaultScheduleSpec, chance: random.Random) -> Iterator[Fault]:
             return
         if at_s < free_s.get(kind.name, 0.0):
             continue
-        momentary = KINDS[kind.name].momentary
+        takes_length = KINDS[kind.name].takes_length
         # To the millisecond, so that it can be written down and read back.
-        from_s, lasts_s = round(at_s, 3), math.inf if momentary else max(0.001, round(length_s, 3))
-        free_s[kind.name] = from_s + (0.0 if momentary else lasts_s)
+        from_s, lasts_s = round(at_s, 3), max(0.001, round(length_s, 3)) if takes_length else math.inf
+        free_s[kind.name] = from_s + (0.0 if KINDS[kind.name].momentary else lasts_s)
         yield Fault(kind.name, kind.argument, kind.delay_s, from_s, lasts_s)

@@ -84,8 +84,9 @@ class Fault:
             raise UsageError(f"{match['name']} needs an argument", where=where, next_step=kind.description)
         if delay is not None and kind.delay_s is None:
             raise UsageError(f"{match['name']} takes no delay", where=where)
-        if match["length"] is not None and kind.momentary:
-            raise UsageError(f"{match['name']} is over by itself, and takes no length", where=where)
+        if match["length"] is not None and not kind.takes_length:
+            why = "is over by itself" if kind.momentary else "lasts to the end of the world"
+            raise UsageError(f"{match['name']} {why}, and takes no length", where=where)
         try:
             read = kind.argument(argument) if kind.argument is not None and argument is not None else None
             delay_s = parse_quantity(delay, "duration") if delay is not None else kind.delay_s or 0.0

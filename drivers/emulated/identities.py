@@ -8,6 +8,7 @@ remote party role in OU, issued by an authority of the test zone.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -70,7 +71,6 @@ class Identities:
         self._seed = seed
         self._issued: dict[tuple[Eui64, KeyUse], KeyPair] = {}
         self.on_certificate: Callable[[Eui64, KeyUse, x509.Certificate], None] = lambda eui, use, certificate: None
-        self._authorities = {name: self._private_key(f"authority {name}") for name in ("organisation", "device")}
 
     def device(self, eui: Eui64, use: KeyUse) -> KeyPair:
         """The key pair of a device, made on first use."""
@@ -82,7 +82,7 @@ class Identities:
 
     def device_key(self, eui: Eui64, use: KeyUse, number: int) -> ec.EllipticCurvePrivateKey:
         """The key that a device makes as its `number`-th for a use, beside the one that it was made with."""
-        return self._private_key(f"{eui} {_USES[use]} {number}")
+        return _private_key(self._seed, f"{eui} {_USES[use]} {number}")
 
     def request(self, eui: Eui64, use: KeyUse, number: int) -> bytes:
         """A device's certification request for such a key: PKCS #10, DER."""
@@ -107,7 +107,7 @@ class Identities:
             raise ValueError("the device is not named by an EUI-64")
         usage = asked.extensions.get_extension_for_class(x509.KeyUsage).value
         use = KeyUse.KEY_AGREEMENT if usage.key_agreement else KeyUse.DIGITAL_SIGNATURE
-        certificate = self._certificate("device", key, Eui64(raw[-8:]), use, None)
+        certificate = _certificate(self._seed, "device", key, Eui64(raw[-8:]), use, None)
         return certificate.public_bytes(serialization.Encoding.DER)
 
     def has_issued(self, authority: str, certificate: x509.Certificate) -> bool:
@@ -116,7 +116,7 @@ class Identities:
         if algorithm is None:
             return False
         try:
-            self._authorities[authority].public_key().verify(
+            _authority(self._seed, authority).public_key().verify(
                 certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(algorithm)
             )
         except InvalidSignature:
@@ -130,48 +130,62 @@ class Identities:
 
     def _issue(self, authority: str, eui: Eui64, use: KeyUse, role: RemotePartyRole | None) -> KeyPair:
         if (eui, use) not in self._issued:
-            private_key = self._private_key(f"{eui} {_USES[use]}")
-            certificate = self._certificate(authority, private_key.public_key(), eui, use, role)
-            self._issued[eui, use] = KeyPair(private_key, certificate)
+            self._issued[eui, use] = _pair(self._seed, authority, eui, use, role)
         return self._issued[eui, use]
 
-    def _octets(self, label: str, length: int) -> bytes:
-        return HKDF(hashes.SHA256(), length, salt=b"hilbench emulated world", info=label.encode()).derive(
-            self._seed.to_bytes(8, "big", signed=True)
-        )
 
-    def _private_key(self, label: str) -> ec.EllipticCurvePrivateKey:
-        # 16 bytes more than the order keep the reduction's bias below 2^-128 (FIPS 186-5, A.2.1).
-        scalar = int.from_bytes(self._octets(f"key {label}", 48), "big") % (_ORDER - 1) + 1
-        return ec.derive_private_key(scalar, ec.SECP256R1())
+# Worlds of one seed are made again and again, in a night of runs or by tests, and signing their certificates was a good
+# part of making them. What one seed gives is always the same.
+@functools.lru_cache(maxsize=1024)
+def _pair(seed: int, authority: str, eui: Eui64, use: KeyUse, role: RemotePartyRole | None) -> KeyPair:
+    private_key = _private_key(seed, f"{eui} {_USES[use]}")
+    return KeyPair(private_key, _certificate(seed, authority, private_key.public_key(), eui, use, role))
 
-    def _certificate(
-        self,
-        authority: str,
-        public_key: ec.EllipticCurvePublicKey,
-        eui: Eui64,
-        use: KeyUse,
-        role: RemotePartyRole | None,
-    ) -> x509.Certificate:
-        issuer = [x509.NameAttribute(NameOID.COMMON_NAME, "E1" if authority == "device" else "Z1")]
-        if authority == "organisation":
-            issuer.insert(0, _unit(RemotePartyRole.ISSUING_AUTHORITY))
-        subject: list[x509.NameAttribute[str] | x509.NameAttribute[bytes]] = [] if role is None else [_unit(role)]
-        subject.append(_unique_identifier(eui))
-        agrees = use is KeyUse.KEY_AGREEMENT
-        serial = int.from_bytes(self._octets(f"serial {eui} {_USES[use]}", 16), "big") >> 1
-        return (
-            x509.CertificateBuilder()
-            .issuer_name(x509.Name(issuer))
-            .subject_name(x509.Name(subject))
-            .public_key(public_key)
-            .serial_number(serial)
-            .not_valid_before(_VALID_FROM)
-            .not_valid_after(_VALID_TO)
-            .add_extension(_key_usage(agrees=agrees), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier(key_identifier(public_key)), critical=False)
-            .sign(self._authorities[authority], hashes.SHA256(), ecdsa_deterministic=True)
-        )
+
+def _octets(seed: int, label: str, length: int) -> bytes:
+    return HKDF(hashes.SHA256(), length, salt=b"hilbench emulated world", info=label.encode()).derive(
+        seed.to_bytes(8, "big", signed=True)
+    )
+
+
+def _private_key(seed: int, label: str) -> ec.EllipticCurvePrivateKey:
+    # 16 bytes more than the order keep the reduction's bias below 2^-128 (FIPS 186-5, A.2.1).
+    scalar = int.from_bytes(_octets(seed, f"key {label}", 48), "big") % (_ORDER - 1) + 1
+    return ec.derive_private_key(scalar, ec.SECP256R1())
+
+
+@functools.lru_cache(maxsize=64)
+def _authority(seed: int, name: str) -> ec.EllipticCurvePrivateKey:
+    return _private_key(seed, f"authority {name}")
+
+
+def _certificate(
+    seed: int,
+    authority: str,
+    public_key: ec.EllipticCurvePublicKey,
+    eui: Eui64,
+    use: KeyUse,
+    role: RemotePartyRole | None,
+) -> x509.Certificate:
+    issuer = [x509.NameAttribute(NameOID.COMMON_NAME, "E1" if authority == "device" else "Z1")]
+    if authority == "organisation":
+        issuer.insert(0, _unit(RemotePartyRole.ISSUING_AUTHORITY))
+    subject: list[x509.NameAttribute[str] | x509.NameAttribute[bytes]] = [] if role is None else [_unit(role)]
+    subject.append(_unique_identifier(eui))
+    agrees = use is KeyUse.KEY_AGREEMENT
+    serial = int.from_bytes(_octets(seed, f"serial {eui} {_USES[use]}", 16), "big") >> 1
+    return (
+        x509.CertificateBuilder()
+        .issuer_name(x509.Name(issuer))
+        .subject_name(x509.Name(subject))
+        .public_key(public_key)
+        .serial_number(serial)
+        .not_valid_before(_VALID_FROM)
+        .not_valid_after(_VALID_TO)
+        .add_extension(_key_usage(agrees=agrees), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier(key_identifier(public_key)), critical=False)
+        .sign(_authority(seed, authority), hashes.SHA256(), ecdsa_deterministic=True)
+    )
 
 
 def _unique_identifier(eui: Eui64) -> x509.NameAttribute[bytes]:

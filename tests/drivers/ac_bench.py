@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from bench.events import Event
 from drivers.ac_source import AcSourceConfig, ScpiAcSource
 from drivers.emulated.ac_source import AcSourceModel
@@ -89,3 +91,6 @@ async def ac_bench(
         await source.close()
         await server.close()
         model.close()
+
+
+both = pytest.mark.parametrize("profile", PROFILES)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench.clock import VirtualClock
@@ -232,3 +232,22 @@ async def running(dcc: FakeDcc | None = None, parties: Parties | None = None, **
             task.cancel()
         await asyncio.gather(*dcc.serving, return_exceptions=True)
         await server.wait_closed()
+
+
+JANUARY_2026_MS = 1_767_225_600_000
+CLOCK = {"current_date_time": NOW, "tolerance_period": 10}
+
+
+def validity(seconds_before: int, seconds_after: int) -> dict[str, Any]:
+    return {
+        "validity_interval_start": NOW - timedelta(seconds=seconds_before),
+        "validity_interval_end": NOW + timedelta(seconds=seconds_after),
+    }
+
+
+async def silent(_: bytes, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(100)
+
+
+async def closing(_: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.close()

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
 
 from bench.clock import VirtualClock
-from bench.device import DeviceContext
+from bench.device import DeviceContext, Driver
 from bench.eui import Eui64
 from bench.events import Event, EventStream
 from bench.parties import Certificates, Parties
 
 NOBODY = Parties(users={}, duts={}, dcc=Eui64(bytes(8)), certificates=Certificates())
+
+D = TypeVar("D", bound=Driver[Any])
+
+
+@contextlib.asynccontextmanager
+async def connected(device: D) -> AsyncIterator[D]:
+    await device.connect()
+    try:
+        yield device
+    finally:
+        await device.close()
 
 
 class NoCounters:

@@ -1,13 +1,9 @@
-"""Service Requests through the gateway: what goes out, what may come back, and every way it can go wrong."""
+"""Requests as they go to the DCC: the service, the counter, the command that is checked before it is signed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import socket
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,33 +12,29 @@ from bench.capabilities import DccGateway
 from bench.duis import responses as duis
 from bench.duis.request_id import RequestId
 from bench.duis.requests import Request
-from bench.errors import DeviceError, DeviceLost, UsageError
+from bench.errors import DeviceLost, UsageError
 from bench.gbcs import crypto
 from bench.gbcs.message import Framing, Message
 from bench.parties import KeyUse
-from drivers.gateway import Gateway
 from tests.drivers.dcc_fake import (
     CHF,
+    CLOCK,
     DCC,
     ED,
     ESME,
-    GSME,
     IDENTITIES,
     INSTALL_CODE,
     IS,
-    NOW,
-    STRANGER,
+    JANUARY_2026_MS,
     FakeDcc,
-    MemoryCounters,
     acknowledge,
     answer_fields,
-    http,
-    make_parties,
+    closing,
     pre_command_for,
     running,
+    silent,
+    validity,
 )
-
-JANUARY_2026_MS = 1_767_225_600_000
 
 
 async def test_a_non_critical_request_goes_to_service_s_and_is_acknowledged():
@@ -136,117 +128,14 @@ async def test_an_error_to_the_transformation_ends_the_request():
         assert len(dcc.requests) == 1
 
 
-CLOCK = {"current_date_time": NOW, "tolerance_period": 10}
-
-
-def _interval(seconds_before: int, seconds_after: int) -> dict[str, Any]:
-    return {
-        "validity_interval_start": NOW - timedelta(seconds=seconds_before),
-        "validity_interval_end": NOW + timedelta(seconds=seconds_after),
-    }
-
-
 @pytest.mark.parametrize("interval", [(0, 10), (10, 10), (10, 0), (10, 1900)])
 async def test_a_clock_command_that_fits_moment_and_tolerance_is_signed(interval: tuple[int, int]):
     def answer(service: str, request: Request) -> duis.Response:
         is_transform = service == "serviceT"
-        return pre_command_for(request, _interval(*interval)) if is_transform else acknowledge(request)
+        return pre_command_for(request, validity(*interval)) if is_transform else acknowledge(request)
 
     async with running(FakeDcc(answer=answer)) as rig:
         assert (await rig.gateway.request("IS", "8.1.1", ESME, CLOCK)).response_code == "I99"
-
-
-def _swap(**changes: Any) -> Callable[[Request], duis.Response]:
-    return lambda request: pre_command_for(request, **changes)
-
-
-def _with_payload(payload: bytes) -> Callable[[Request], duis.Response]:
-    return lambda request: replace(pre_command_for(request), payload=payload)  # type: ignore[call-arg]
-
-
-def _other_use_case(request: Request) -> duis.Response:
-    other = pre_command_for(replace(request, service_reference_variant="7.1"))
-    return replace(other, service_reference_variant="7.2")  # type: ignore[call-arg]
-
-
-def _arm_in_the_guise_of_disable(request: Request) -> duis.Response:
-    arm = Message.parse(pre_command_for(replace(request, service_reference_variant="7.3")).payload)  # type: ignore[attr-defined]
-    return pre_command_for(request, content=arm.content)
-
-
-@pytest.mark.parametrize(
-    ("answer", "why"),
-    [
-        (_swap(originator=ED), "its originator is 90-B3-D5-1F-30-02-00-00"),
-        (_swap(recipient=GSME), "its recipient is 00-DB-12-34-56-78-90-A1"),
-        (_swap(originator_counter=5), "its originator counter is 5"),
-        (_swap(supplementary_remote_party=ED), "its supplementary party is"),
-        (_swap(message_code=0x0081), "GCS32, a command for a GSME"),
-        (_swap(content=b"\x00"), "its content is not that of ECS43"),
-        (_other_use_case, "it is ECS42 .* does not serve 7.2"),
-        (_arm_in_the_guise_of_disable, "its content is not that of ECS43"),
-        (_with_payload(b"\xdf\x09"), "no GBCS message"),
-        (_swap(framing=Framing.SIGNED, signature=bytes(64)), "bytes"),
-    ],
-)
-async def test_a_pre_command_that_was_not_asked_for_is_not_signed(answer: Callable[[Request], duis.Response], why: str):
-    dcc = FakeDcc(answer=lambda service, request: answer(request))
-    async with running(dcc) as rig:
-        with pytest.raises(DeviceError, match=f"was not signed: .*{why}"):
-            await rig.gateway.request("IS", "7.2", ESME, {})
-        assert len(dcc.requests) == 1
-        assert rig.seen("response") == []
-        assert [each["what"] for each in rig.seen("refused")] == ["pre-command for 7.2"]
-
-
-@pytest.mark.parametrize("interval", [(3600, 3600), (-60, 120), (120, -60)])
-async def test_a_clock_command_for_another_time_is_not_signed(interval: tuple[int, int]):
-    dcc = FakeDcc(answer=lambda service, request: pre_command_for(request, _interval(*interval)))
-    async with running(dcc) as rig:
-        with pytest.raises(DeviceError, match="it sets the clock"):
-            await rig.gateway.request("IS", "8.1.1", ESME, CLOCK)
-
-
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        ({"request_id": RequestId(IS, ESME, 1)}, "it answers 90-B3.*:1, not"),
-        ({"request_id": RequestId(ED, ESME, JANUARY_2026_MS)}, "it answers 90-B3-D5-1F-30-02"),
-        ({"request_id": None, "response_id": None}, "it answers no request"),
-        ({"service_reference_variant": "7.1"}, "it answers 7.1"),
-    ],
-)
-async def test_an_answer_to_something_else_is_refused(change: dict[str, Any], why: str):
-    dcc = FakeDcc(answer=lambda service, request: replace(acknowledge(request), **change))
-    async with running(dcc) as rig:
-        with pytest.raises(DeviceError, match=why):
-            await rig.gateway.request("IS", "7.4", ESME, {})
-        assert [each["what"] for each in rig.seen("refused")] == ["answer to 7.4"]
-        assert rig.seen("response") == []
-
-
-@pytest.mark.parametrize(
-    ("variant", "kind"),
-    [("7.2", duis.Acknowledgement), ("7.4", duis.PreCommand), ("7.4", duis.GbcsResponse), ("7.4", duis.DeviceAlert)],
-)
-async def test_a_kind_of_answer_that_the_service_does_not_give_is_refused(variant: str, kind: type):
-    def answer(service: str, request: Request) -> duis.Response:
-        if kind is duis.DeviceAlert:
-            return duis.DeviceAlert(request_id=request.request_id, response_date_time=NOW, alert_code=1, payload=b"x")
-        more = {duis.PreCommand: {"gbcs_version": "4.3", "payload": b"x"}, duis.GbcsResponse: {"payload": b"x"}}
-        return kind(**answer_fields(request), **more.get(kind, {}))  # type: ignore[no-any-return]
-
-    async with running(FakeDcc(answer=answer)) as rig:
-        with pytest.raises(DeviceError, match=f"must not answer with a {kind.__name__}"):
-            await rig.gateway.request("IS", variant, ESME, {})
-
-
-@pytest.mark.parametrize("signer", [STRANGER, IS])
-async def test_an_answer_that_the_dcc_did_not_sign_is_refused(signer: Any):
-    async with running(FakeDcc(signer=signer)) as rig:
-        with pytest.raises(DeviceError, match="not trusted"):
-            await rig.gateway.request("IS", "7.4", ESME, {})
-        assert rig.seen("response") == []
 
 
 async def test_the_inventory_comes_back_with_the_answer():
@@ -330,7 +219,7 @@ async def test_what_differs_between_runs_is_volatile_and_the_rest_repeats():
             await rig.gateway.request("IS", "7.2", ESME, {})
             await rig.deliver(b"<x/>")
             with pytest.raises(DeviceLost) as caught:
-                rig.dcc.raw = _close
+                rig.dcc.raw = closing
                 await rig.gateway.request("IS", "7.4", ESME, {})
             streams.append([(event.kind, event.data) for event in rig.events] + [str(caught.value)])
             dates = [event.volatile.get("Date") for event in rig.events]
@@ -341,113 +230,8 @@ async def test_what_differs_between_runs_is_volatile_and_the_rest_repeats():
     assert streams[0] == streams[1]
 
 
-Script = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
-
-
-def _say(raw: bytes) -> Script:
-    async def script(_: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(raw)
-        await writer.drain()
-
-    return script
-
-
-async def _silent(_: bytes, writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(100)
-
-
-async def _drip(_: bytes, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: 1000\r\n\r\n")
-    for _ in range(100):
-        writer.write(b"<")
-        await asyncio.sleep(1)
-
-
-async def _close(_: bytes, writer: asyncio.StreamWriter) -> None:
-    writer.close()
-
-
-async def _reset(_: bytes, writer: asyncio.StreamWriter) -> None:
-    sock = writer.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-    writer.transport.abort()
-
-
-@pytest.mark.parametrize(
-    ("script", "error", "why"),
-    [
-        (_silent, DeviceLost, "does not answer within 3 s"),
-        (_drip, DeviceLost, "does not answer within 3 s"),
-        (_close, DeviceLost, "closes the connection without an answer"),
-        (_reset, DeviceLost, "cannot be reached|closes the connection"),
-        (_say(b"220 mail.example ESMTP\r\n"), DeviceError, "does not answer in HTTP"),
-        (_say(http(b"", "302 Found", more="Location: http://192.0.2.1/\r\n")), DeviceError, "redirects"),
-        (_say(http(b"", "404 Not Found")), DeviceError, "HTTP status 404"),
-        (_say(http(b"", "503 Service Unavailable")), DeviceError, "HTTP status 503"),
-        (_say(http(b"<x/>", content_type="text/html")), DeviceError, "'text/html' instead of application/xml"),
-        (_say(http(b"<x/>", more="Content-Encoding: gzip\r\n")), DeviceError, "content in 'gzip'"),
-        (_say(http(b"x" * ((1 << 20) + 1))), DeviceError, "more than 1048576 bytes"),
-        (
-            _say(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nTransfer-Encoding: chunked\r\n\r\n"
-                + (b"80000\r\n" + b"x" * 0x80000 + b"\r\n") * 3
-            ),
-            DeviceError,
-            "more than 1048576 bytes",
-        ),
-        (_say(http(b"<x/>" * 4)[:-3]), DeviceError, "breaks its answer off"),
-        (_say(http(b"<x/>" * 4)), DeviceError, "cannot be believed: .*not well-formed"),
-        (_say(http(b"")), DeviceError, "cannot be believed"),
-        (_say(http(b"\xff\xfe\x00")), DeviceError, "is not UTF-8"),
-        (_say(http(b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>')), DeviceError, "has a DTD"),
-    ],
-)
-async def test_a_dcc_that_misbehaves_is_one_clear_error_in_time(script: Script, error: type[DeviceError], why: str):
-    loop = asyncio.get_running_loop()
-    async with running(FakeDcc(raw=script)) as rig:
-        began = loop.time()
-        with pytest.raises(error, match=why) as caught:
-            await rig.gateway.request("IS", "7.4", ESME, {})
-        assert type(caught.value) is error
-        assert loop.time() - began <= 3.001
-        assert str(caught.value).startswith("gateway: ")
-        assert rig.dcc.connections == 1  # nothing is sent twice
-        assert rig.seen("response") == []
-
-
-async def test_a_dcc_that_is_gone_is_lost_and_one_that_returns_is_used_again():
-    async with running(FakeDcc(raw=_silent)) as rig:
-        for _ in range(2):
-            with pytest.raises(DeviceLost):
-                await rig.gateway.request("IS", "7.4", ESME, {})
-        rig.dcc.raw = None
-        for _ in range(2):
-            assert (await rig.gateway.request("IS", "7.4", ESME, {})).response_code == "I99"
-        states = [event.data for event in rig.events if event.kind == "device"]
-        assert states == [
-            {"state": "connected", "detail": "DCC"},
-            {"state": "lost", "detail": "serviceS does not answer within 3 s"},
-            {"state": "reconnected", "detail": ""},
-        ]
-
-
-async def test_connect_finds_a_dcc_that_is_not_there_and_leaves_nothing_open():
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    with pytest.raises(DeviceLost, match="the port of the DCC cannot be reached: Connection refused"):
-        async with running(url=f"http://127.0.0.1:{port}"):
-            pass
-
-
-async def test_a_request_before_connect_says_so():
-    async with running() as rig:
-        other = Gateway(replace(rig.gateway.context, counters=MemoryCounters()), rig.gateway.config)
-        with pytest.raises(DeviceLost, match="it is not connected"):
-            await other.request("IS", "7.4", ESME, {})
-
-
 async def test_a_cancelled_request_leaves_nothing_behind():
-    async with running(FakeDcc(raw=_silent)) as rig:
+    async with running(FakeDcc(raw=silent)) as rig:
         task = asyncio.create_task(rig.gateway.request("IS", "7.4", ESME, {}))
         await asyncio.sleep(1)
         task.cancel()
@@ -463,22 +247,12 @@ async def test_requests_in_parallel_do_not_mix():
 
 
 async def test_a_request_under_way_ends_when_the_gateway_closes():
-    async with running(FakeDcc(raw=_silent)) as rig:
+    async with running(FakeDcc(raw=silent)) as rig:
         task = asyncio.create_task(rig.gateway.request("IS", "7.4", ESME, {}))
         await asyncio.sleep(1)
         await rig.gateway.close()
         with pytest.raises(DeviceLost):
             await task
-
-
-async def test_a_user_whose_key_is_not_that_of_its_certificate_is_told():
-    parties = make_parties()
-    mixed = replace(
-        parties.users["IS"], xml=replace(parties.users["IS"].xml, certificate=parties.users["ED"].xml.certificate)
-    )
-    async with running(parties=replace(parties, users={"IS": mixed})) as rig:
-        with pytest.raises(UsageError, match="IS cannot sign its requests"):
-            await rig.gateway.request("IS", "7.4", ESME, {})
 
 
 @pytest.mark.realtime

@@ -9,16 +9,16 @@ import pytest
 
 from bench.errors import DeviceLost
 from bench.events import Event
-from tests.drivers import test_console as console_bench
+from tests.drivers import console_bench, hub_bench
+from tests.drivers import modbus_bench as tcp_bench
 from tests.drivers import test_modbus_rtu as rtu_bench
-from tests.drivers import test_modbus_tcp as tcp_bench
-from tests.drivers import test_mqtt_hub as hub_bench
+from tests.drivers.surroundings import connected
 
 pytestmark = pytest.mark.realtime
 
 
 async def test_modbus_tcp() -> None:
-    async with tcp_bench.running() as bench, tcp_bench.connected(bench.meter(timeout="50 ms")) as meter:
+    async with tcp_bench.running() as bench, connected(bench.meter(timeout="50 ms")) as meter:
         assert (await meter.measure("voltage")).value == 230.0
         bench.meter_slave.faults.silent = True
         with pytest.raises(DeviceLost):
@@ -28,14 +28,14 @@ async def test_modbus_tcp() -> None:
 
 
 async def test_modbus_rtu(tmp_path: Path) -> None:
-    async with rtu_bench.running(tmp_path) as bench, rtu_bench.connected(bench.relay()) as relay:
+    async with rtu_bench.running(tmp_path) as bench, connected(bench.relay()) as relay:
         edge = await relay.switch(False)
         assert bench.load.volts == 0.0
         assert edge.uncertainty_ns >= 10_000_000
 
 
 async def test_hub() -> None:
-    async with hub_bench.running() as bench, hub_bench.connected(bench.hub()) as hub:
+    async with hub_bench.running() as bench, connected(bench.hub()) as hub:
         told = asyncio.Event()
 
         def listen(event: Event) -> None:
@@ -54,7 +54,7 @@ async def test_hub() -> None:
 
 
 async def test_console(tmp_path: Path) -> None:
-    async with console_bench.running(tmp_path) as bench, console_bench.connected(bench.console()) as console:
+    async with console_bench.running(tmp_path) as bench, connected(bench.console()) as console:
         assert await console.ask("time", {}) == {"time": "1"}
         bench.wire.line.unplug()
         with pytest.raises(DeviceLost):

@@ -21,7 +21,7 @@ from drivers.emulated.schedule import Schedule
 from drivers.emulated.supply import Gate, SupplyNode
 from drivers.reference_meter import MeterConfig, ModbusMeter
 from drivers.relay import ModbusRelay, RelayConfig
-from tests.drivers.surroundings import Surroundings
+from tests.drivers.surroundings import Surroundings, connected
 
 REGISTERS = {"voltage": {"address": "0"}, "frequency": {"address": "6"}}
 
@@ -64,15 +64,6 @@ async def running(folder: Path) -> AsyncIterator[Bench]:
     finally:
         bench.wire.close()
         bench.schedule.close()
-
-
-@contextlib.asynccontextmanager
-async def connected(device: Any) -> AsyncIterator[Any]:
-    await device.connect()
-    try:
-        yield device
-    finally:
-        await device.close()
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_what_is_drawn_keeps_to_what_was_asked(seed: int) -> None:
     begins = [fault.begins_s for fault in night]
     assert begins == sorted(begins) and begins[-1] <= 8 * 3600
     assert all(math.isinf(fault.lasts_s) or 1 <= fault.lasts_s <= 120 for fault in night)
-    assert all(math.isinf(fault.lasts_s) == KINDS[fault.name].momentary for fault in night)
+    assert all(math.isinf(fault.lasts_s) != KINDS[fault.name].takes_length for fault in night)
     for name in {fault.name for fault in night}:
         same = [fault for fault in night if fault.name == name]
         assert all(one.ends_s <= other.begins_s for one, other in zip(same, same[1:], strict=False))
@@ -109,7 +109,7 @@ async def see(kinds: dict[str, object], act: Act, sound: object, *, rest_s: floa
     """Let faults come one after the other, for ten seconds each; see what is said meanwhile, and ten seconds later."""
     texts = []
     for number, name in enumerate(kinds):
-        length = "" if KINDS[name.partition(":")[0]].momentary else " for 10 s"
+        length = " for 10 s" if KINDS[name.partition(":")[0]].takes_length else ""
         texts.append(f"{name} from {number * rest_s + 10:g} s{length}")
     async with rig(*texts) as (session, _):
         loop = asyncio.get_running_loop()

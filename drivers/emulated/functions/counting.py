@@ -47,7 +47,9 @@ class Count:
 
 
 def _added(registers: tuple[float, ...], index: int | None, amount: float) -> tuple[float, ...]:
-    return tuple(value + amount if number == index else value for number, value in enumerate(registers))
+    if index is None or index >= len(registers):
+        return registers
+    return (*registers[:index], registers[index] + amount, *registers[index + 1 :])
 
 
 @dataclass(frozen=True, slots=True)

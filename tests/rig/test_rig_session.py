@@ -25,7 +25,7 @@ from bench.rig.session import open_rig
 from tests.duis.certs import make_signer
 from tests.fake_devices import Fake, FakeRelay, FakeSource
 from tests.fakes import DUTS, RIG, make_bench
-from tests.test_rig_file import ROOT, rig_with
+from tests.rig.rig_files import ROOT, rig_with
 
 SMALL = """
 rig: hall-3

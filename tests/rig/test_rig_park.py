@@ -23,8 +23,7 @@ from bench.rig.session import open_rig
 from bench.runner import make_clock, prepare
 from bench.safety import reach
 from bench.terminal import Silent, TerminalOperator
-
-ROOT = Path(__file__).parent.parent
+from tests.rig.rig_files import ROOT
 
 
 async def test_a_rig_that_was_made_safe_is_parked_although_the_meter_is_without_supply(tmp_path: Path) -> None:

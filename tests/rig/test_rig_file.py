@@ -7,18 +7,7 @@ import pytest
 from bench.errors import UsageError
 from bench.rig.check import check
 from bench.rig.load import load_rig
-
-ROOT = Path(__file__).parent.parent
-RIG = (ROOT / "rigs" / "emulated.yaml").read_text()
-
-
-def rig_with(tmp_path: Path, old: str, new: str) -> Path:
-    assert old in RIG, f"the rig file no longer has {old!r}"
-    (tmp_path / "duts").mkdir(exist_ok=True)
-    (tmp_path / "duts" / "emulated.yaml").write_text((ROOT / "rigs" / "duts" / "emulated.yaml").read_text())
-    path = tmp_path / "rig.yaml"
-    path.write_text(RIG.replace(old, new, 1))
-    return path
+from tests.rig.rig_files import ROOT, rig_with
 
 
 def test_the_emulated_rig_is_valid() -> None:
