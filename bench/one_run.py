@@ -184,7 +184,7 @@ class RigRunner:
         The name has the wall clock's time even for a virtual run, since its own clock always begins alike.
         """
         stem = f"{RealClock().now().utc:%Y%m%dT%H%M%SZ}-{runbook}"
-        redactor = Redactor.of(self._session.parties)
+        redactor = Redactor.of(self._session.parties, emulated=self._session.rig.emulated)
         for number in itertools.count(1):
             name = stem if number == 1 else f"{stem}-{number}"
             try:

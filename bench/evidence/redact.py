@@ -24,9 +24,16 @@ from bench.zigbee.security import link_key_from_install_code
 HIDDEN = "(secret)"
 """What stands in evidence where a secret was."""
 
+EMULATED = "(emulated)"
+"""What stands there where an emulated world made up a port or a folder."""
+
 _SHORTEST = 4
 _ALONE_BELOW = 12
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}[\s:-]?){8,}")
+
+
+_MADE_UP = re.compile(r"(?<=127\.0\.0\.1)(::|:|', )\d+|(?:/[^\s/'\"]+)*/hilbench-[\w-]+(?=/)")
+_MADE_UP_SHAPES = ("127.0.0.1", "/hilbench-")
 
 
 class SecretFound(BenchError):
@@ -38,12 +45,15 @@ class Redactor:
 
     Args:
         secrets: secret by what it is, as in {"password of the broker": "correct horse"}.
+        emulated: replace the ports and folders, too, that an emulated world makes up anew each time it begins: they
+            say nothing, and the same seed is to leave the same record.
 
     Raises:
         UsageError: a secret is too short to be told from ordinary text.
     """
 
-    def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
+    def __init__(self, secrets: Mapping[str, str] | None = None, *, emulated: bool = False) -> None:
+        self._made_up = _MADE_UP_SHAPES if emulated else ()
         self._exact: dict[str, str] = {}
         self._folded: dict[str, str] = {}
         self._compiled: re.Pattern[str] | None = None
@@ -88,9 +98,9 @@ class Redactor:
                 self.add(f"install code of {owner}", bare)
 
     @classmethod
-    def of(cls, parties: Parties, others: Mapping[str, str] | None = None) -> Redactor:
+    def of(cls, parties: Parties, others: Mapping[str, str] | None = None, *, emulated: bool = False) -> Redactor:
         """Hides what a rig's devices under test keep secret, and other secrets by what they are."""
-        redactor = cls(others)
+        redactor = cls(others, emulated=emulated)
         for name, dut in parties.duts.items():
             if dut.install_code is not None:
                 redactor.add_install_code(name, dut.install_code)
@@ -144,12 +154,16 @@ class Redactor:
     def text(self, text: str) -> str:
         """A text without the secrets."""
         pattern = self._pattern
-        return text if pattern is None else pattern.sub(HIDDEN, text)
+        clean = text if pattern is None else pattern.sub(HIDDEN, text)
+        return _MADE_UP.sub(_made_up_here, clean) if self._is_made_up(clean) else clean
+
+    def _is_made_up(self, text: str) -> bool:
+        return any(shape in text for shape in self._made_up)
 
     def encode(self, value: Any) -> str:
         """Canonical JSON of a value, its strings without the secrets; raises as `canonical.to_text` does."""
         text = canonical.to_text(value)
-        if self._suspect(text) is None:
+        if self._suspect(text) is None and not self._is_made_up(text):
             return text
         return canonical.to_text(self._clean(value))
 
@@ -172,6 +186,10 @@ class Redactor:
                 where=where,
                 next_step="Keep secrets in the DUT file, or in a file that the rig file only names",
             )
+
+
+def _made_up_here(found: re.Match[str]) -> str:
+    return f"{found[1] or ''}{EMULATED}"
 
 
 def _base64_cores(data: bytes) -> list[str]:

@@ -137,3 +137,22 @@ def test_an_install_code_without_its_crc_is_hidden_too() -> None:
 def test_a_secret_too_short_to_hide_is_refused() -> None:
     with pytest.raises(UsageError, match="PIN of the meter has fewer than 4 characters.*Choose a longer"):
         Redactor({"PIN of the meter": "123"})
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("source (TCPIP0::127.0.0.1::38229::SOCKET): silent", "source (TCPIP0::127.0.0.1::(emulated)::SOCKET): silent"),
+        ("relay (tcp://127.0.0.1:41001 device 1)", "relay (tcp://127.0.0.1:(emulated) device 1)"),
+        ("Connect call failed ('127.0.0.1', 41001)", "Connect call failed ('127.0.0.1', (emulated))"),
+        ("rtu:///tmp/hilbench-wires-z4ed_9/meter: no such file", "rtu://(emulated)/meter: no such file"),
+        ("in '/var/tmp/x/hilbench-wires-a/hub/tty'", "in '(emulated)/hub/tty'"),
+        ("192.0.2.11:2101, and 127.0.0.1 without one", "192.0.2.11:2101, and 127.0.0.1 without one"),
+    ],
+)
+def test_what_an_emulated_world_makes_up_is_only_kept_of_real_rigs(said: str, kept: str) -> None:
+    value = {"text": said, "at": [said], "n": 127}
+    emulated = Redactor.of(PARTIES, emulated=True)
+    assert json.loads(emulated.encode(value)) == {"text": kept, "at": [kept], "n": 127}
+    assert emulated.text(said) == kept
+    assert json.loads(REDACTOR.encode(value)) == value

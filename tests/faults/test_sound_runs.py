@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.evidence.redact import EMULATED
 from bench.runner import Finished
 from bench.verdict import Verdict
 from bench.virtual_time import VirtualLoop
@@ -57,6 +58,24 @@ def test_the_same_seed_gives_the_same_body_and_another_one_another(tmp_path: Pat
         runs.append([item.body_hash for item in finished])
     assert runs[0] == runs[1]
     assert all(one != other for one, other in zip(runs[0], runs[2], strict=True))
+
+
+WIRES = [
+    *(f"{device}-{how}" for device in ("source", "relay", "meter") for how in ("vanishes", "silent", "half", "drops")),
+    "sniffer-unplugged",
+]
+"""Faults of which errors tell, with the addresses of an emulated world, which it makes up each time."""
+
+
+@pytest.mark.parametrize("fault", [WIRES[0], *(pytest.param(fault, marks=pytest.mark.soak) for fault in WIRES[1:])])
+def test_the_same_seed_and_fault_give_the_same_body(tmp_path: Path, fault: str) -> None:
+    """Errors name addresses; those of an emulated world differ each time and are not in its record."""
+    ended = [
+        in_a_loop_of_its_own(tmp_path / str(number), ["supply-outage-short"], [f"{fault}@70s"])[0]
+        for number in range(2)
+    ]
+    assert ended[0].body_hash == ended[1].body_hash
+    assert EMULATED in (ended[0].bundle / "journal.jsonl").read_text()
 
 
 def test_a_fault_does_not_change_what_was_before_it(tmp_path: Path) -> None:
