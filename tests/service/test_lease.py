@@ -6,14 +6,21 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from bench import holding
 from bench.clock import RealClock
-from bench.errors import BenchError
+from bench.errors import BenchError, DeviceLost, UnsafeError
 from bench.lease import EXPIRES_S, HeldElsewhere, Holder, Lease, holder_of
+from bench.rig.load import load_rig
+from bench.rig.state import state_of
+from tests.drivers.addresses import dead_pid
+from tests.emulated.benches import RIG
 
 
 def written(folder: Path, **changes: object) -> Holder:
@@ -103,3 +110,40 @@ def test_a_lease_of_which_a_power_failure_left_nothing_is_one_that_was_never_giv
     assert lease.abandoned is not None
     assert lease.abandoned.expired
     assert "before the last start of the machine" in str(lease.abandoned)
+
+
+async def test_a_rig_that_did_not_become_safe_is_made_safe_by_the_next_who_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = load_rig(RIG)
+    rig = replace(rig, file=rig.file.model_copy(update={"emulation": None}))
+    folder = state_of(rig, tmp_path)
+    written(folder, pid=dead_pid())
+    outcomes: list[Exception | None] = [UnsafeError("the relay did not open"), DeviceLost("no relay"), None]
+
+    @asynccontextmanager
+    async def guarded(*_: object) -> AsyncIterator[None]:
+        yield
+
+    async def recover(*_: object) -> None:
+        if (error := outcomes.pop(0)) is not None:
+            raise error
+
+    monkeypatch.setattr(holding, "guarded", guarded)
+    monkeypatch.setattr(holding, "recover", recover)
+
+    async def hold() -> bool:
+        async with holding.held(rig, tmp_path, "run", on_lost=lambda _: None, say=lambda _: None) as hold:
+            return hold.was_off
+
+    for error in (UnsafeError, DeviceLost):
+        with pytest.raises(error):
+            await hold()
+        holder = holder_of(folder)
+        assert holder is not None
+        # Its process goes on only in this test.
+        written(folder, pid=dead_pid())
+    assert await hold()
+    assert holder_of(folder) is None
+    assert not await hold()
+    assert not outcomes
