@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import logging
 import ssl
@@ -28,6 +29,7 @@ PATHS = {
 
 _GARBAGE = b"<?xml version='1.0'?><sr:Response><unfinished"
 _TIMEOUT_S = 5.0
+_LOOK_S = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +105,8 @@ class DccServer:
             if self._faults.away:
                 return web.Response(status=503)
             if self._faults.silent:
-                await self._closing.wait()
+                await self._until_gone(request)
+                return web.Response(status=503)
             if late_s := self._faults.slow_s():
                 await asyncio.sleep(late_s)
             if self._faults.garbled:
@@ -114,6 +117,12 @@ class DccServer:
                 return web.Response(status=400, text=str(error))
 
         return answer
+
+    async def _until_gone(self, request: web.Request) -> None:
+        """Keep whoever asked waiting until he gives up: aiohttp tells nobody, so it is looked at now and then."""
+        while request.transport is not None and not self._closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), _LOOK_S)
 
     def _is_authorized(self, request: web.Request) -> bool:
         shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")

@@ -16,7 +16,8 @@ from tests.soak.nights import SLOT_S, moments, night, night_windows, prepared, s
 NIGHTS = int(os.environ.get("HILBENCH_SOAK_NIGHTS", "8"))
 """How many nights `make soak` has: as many as fit into its time; 30 for a release."""
 MOST_GROWTH_BYTES = 4_000_000
-SETTLED = 6
+SETTLED, MIDDLE = 6, 20
+"""Runs after which a night's memory has settled, and that are its first or last part."""
 
 
 @pytest.mark.soak
@@ -30,14 +31,16 @@ async def test_a_night_of_faults(tmp_path: Path, seed: int) -> None:
         f"{each.runbook} at {each.began_s:g} s is {each.found}, not {each.wanted}: {each.reason}; {each.faults}"
         for each in wrong
     )
-    settled, last = slots[SETTLED].footprint, slots[-1].footprint
-    assert last.files <= settled.files + 4
-    assert last.tasks <= settled.tasks + 4
-    assert last.resident_bytes - settled.resident_bytes < MOST_GROWTH_BYTES
+    # At some moments a fault lasts, and something is disconnected, or being connected again: at most it is not.
+    early, late = ([slot.footprint for slot in part] for part in (slots[SETTLED:MIDDLE], slots[-MIDDLE:]))
+    for held in ("files", "tasks"):
+        assert _median([getattr(each, held) for each in late]) <= _median([getattr(each, held) for each in early])
+    grown = _median([each.resident_bytes for each in late]) - _median([each.resident_bytes for each in early])
+    assert grown < MOST_GROWTH_BYTES
     for runbook in {slot.runbook for slot in slots}:
         sizes = [slot.journal_bytes for slot in slots if slot.runbook == runbook and slot.found is Verdict.PASSED]
-        early, late = sizes[: len(sizes) // 2], sizes[len(sizes) // 2 :]
-        assert _median(late) < 1.1 * _median(early)
+        half = len(sizes) // 2
+        assert _median(sizes[half:]) < 1.1 * _median(sizes[:half])
 
 
 def _median(values: Sequence[int]) -> int:
