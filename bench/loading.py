@@ -7,15 +7,27 @@ afterwards each full one would hold the engine up for 50 ms, if it still had to 
 from __future__ import annotations
 
 import gc
+import threading
+
+LONGEST_S = 10.0
+"""After so many seconds garbage is collected again, whatever the process waits for."""
+
+_latest: threading.Timer | None = None
 
 
 def begin() -> None:
-    """Collect nothing until `done`: for the start of a process that calls it soon."""
+    """Collect nothing until `done`, or for `LONGEST_S`: for the start of a process."""
+    global _latest
     gc.disable()
+    _latest = threading.Timer(LONGEST_S, done)
+    _latest.daemon = True
+    _latest.start()
 
 
 def done() -> None:
     """Collect from now on, and never again look at what is there already; nothing after anything but `begin`."""
     if not gc.isenabled():
+        if _latest is not None:
+            _latest.cancel()
         gc.freeze()
         gc.enable()

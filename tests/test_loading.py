@@ -39,6 +39,15 @@ def test_who_did_not_begin_changes_nothing() -> None:
     assert gc.get_freeze_count() == 0
 
 
+@pytest.mark.usefixtures("afterwards_as_before")
+def test_it_does_not_last_whatever_the_process_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "LONGEST_S", 0.01)
+    loading.begin()
+    assert loading._latest is not None
+    loading._latest.join(5.0)
+    assert gc.isenabled()
+
+
 def test_a_run_collects_from_the_moment_when_its_rig_is_open(tmp_path: Path) -> None:
     code = f"""
 import gc, sys
