@@ -76,16 +76,9 @@ async def held(
     folder = state_of(rig, state)
     stopped.check(folder)
     lease = Lease.take(folder, what)
-    known = lease.abandoned is None
-
-    def give_back() -> None:
-        # Whoever takes a rig that was never given back makes it safe first: if we did not get there, the next must.
-        if known:
-            lease.release()
-
+    recovered = False
     async with contextlib.AsyncExitStack() as stack:
-        stack.callback(give_back)
-        await stack.enter_async_context(lease.beaten(on_lost))
+        await stack.enter_async_context(lease.kept(on_lost, lambda: recovered))
         shares = Shares(())
         if share:
             shares = await stack.enter_async_context(shares_held(rig, folder, what, on_lost=on_lost, say=say))
@@ -98,7 +91,7 @@ async def held(
             why = "another rig did not leave parked what they share"
         if why:
             await recover(rig, state, why, say)
-            known = True
+            recovered = True
             shares.parked()
         yield Hold(bool(why), shares)
 

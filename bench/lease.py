@@ -129,17 +129,25 @@ class Lease:
         return True
 
     @asynccontextmanager
-    async def kept(self, on_lost: Callable[[str], None]) -> AsyncIterator[None]:
-        """Beat while the rig is used, and give it back; `on_lost` is told once why the rig is no longer ours."""
+    async def kept(
+        self, on_lost: Callable[[str], None], recovered: Callable[[], bool] = lambda: True
+    ) -> AsyncIterator[None]:
+        """Beat while the rig is used, and give it back.
+
+        Args:
+            on_lost: told once why the rig is no longer ours.
+            recovered: whether a rig that was abandoned was made safe by the end. If not it is not given back, so that
+                whoever takes it next still knows that it has to be.
+        """
         try:
-            async with self.beaten(on_lost):
+            async with self._beaten(on_lost):
                 yield
         finally:
-            self.release()
+            if self.abandoned is None or recovered():
+                self.release()
 
     @asynccontextmanager
-    async def beaten(self, on_lost: Callable[[str], None]) -> AsyncIterator[None]:
-        """Beat while the rig is used; who does not `release` it then leaves it as one that has to be made safe."""
+    async def _beaten(self, on_lost: Callable[[str], None]) -> AsyncIterator[None]:
         beats = asyncio.create_task(self._keep(on_lost), name="lease")
         try:
             yield

@@ -88,16 +88,12 @@ async def _park(
             stop(task)
 
     try:
-        async with lease.beaten(let_go):
+        async with lease.kept(let_go, lambda: report.confirmed):
             await _hold_and_park(rig, state, folder, report, wait, let_go)
     except asyncio.CancelledError:
         if lost:
             raise BenchError(lost[0], next_step="Look at the bench: it may be in any state") from None
         raise
-    finally:
-        # Whoever takes a rig that was never given back makes it safe first: that is not to be forgotten.
-        if report.confirmed or lease.abandoned is None:
-            lease.release()
     return report
 
 

@@ -138,7 +138,7 @@ async def _take_over(rig: Rig, state: Path, say: Callable[[str], None]) -> str:
     before = holder_of(folder)
     if before is None:
         return "nobody holds the rig"
-    lease, this = Lease.take(folder, "take over", force=True), asyncio.current_task()
+    lease, this, done = Lease.take(folder, "take over", force=True), asyncio.current_task(), ""
 
     def lose(why: str) -> None:
         lost.append(why)
@@ -146,7 +146,7 @@ async def _take_over(rig: Rig, state: Path, say: Callable[[str], None]) -> str:
             stop(this)
 
     try:
-        async with lease.beaten(lose):
+        async with lease.kept(lose, lambda: bool(done)):
             await _let_go(rig, before)
             if rig.emulated:
                 done = "its emulated world ended with it"
@@ -161,7 +161,6 @@ async def _take_over(rig: Rig, state: Path, say: Callable[[str], None]) -> str:
         if lost:
             raise DeviceLost(lost[0], next_step="Look at the bench: it may be in any state") from None
         raise
-    lease.release()
     return f"taken from {before}; {done}"
 
 
