@@ -58,6 +58,31 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def write_whole(path: Path, data: bytes, doing: str = "the file cannot be written") -> None:
+    """Replace a file by one with this content, which is on disk then; nobody ever sees a part of it.
+
+    Args:
+        path: which; its folder is made if it is not there.
+        data: the content.
+        doing: what an error says first.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise storage_error(error, doing, path) from error
+
+
 class AppendFile:
     """One file that only grows. `DurableWriter.create` makes it; `append` may be called from any thread.
 

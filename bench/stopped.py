@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from bench.clock import RealClock
-from bench.durable import storage_error
+from bench.durable import write_whole
 from bench.errors import UsageError
 
 
@@ -25,13 +24,8 @@ def mark(folder: Path, who: str) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    try:
-        with _path(folder).open("w") as file:
-            json.dump({"who": who, "utc": RealClock().now().iso}, file)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise storage_error(error, "the emergency stop cannot be put on record", folder) from error
+    text = json.dumps({"who": who, "utc": RealClock().now().iso})
+    write_whole(_path(folder), text.encode(), "the emergency stop cannot be put on record")
 
 
 def clear(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bench.durable import storage_error
+from bench.durable import write_whole
 
 
 def _path(folder: Path) -> Path:
@@ -22,10 +22,9 @@ def mark(folder: Path, run: str) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    try:
-        _path(folder).write_text(json.dumps({"run": run}) + "\n")
-    except OSError as error:
-        raise storage_error(error, "the run cannot be put on record in the rig's state folder", folder) from error
+    write_whole(
+        _path(folder), json.dumps({"run": run}).encode(), "the run cannot be put on record beside the rig's state"
+    )
 
 
 def clear(folder: Path) -> None:

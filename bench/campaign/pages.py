@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bench.campaign.file import Outcome
 from bench.campaign.summary import CaseSummary, Summary
+from bench.durable import write_whole
 from bench.report.clean import clean
-from bench.report.files import write_whole
 from bench.report.junit import Case, Suite, to_xml
 from bench.report.pages import page
 

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from bench.campaign.file import Campaign, Outcome
 from bench.campaign.state import AttemptResult, CaseState, NightState
+from bench.durable import write_whole
 from bench.errors import UsageError
-from bench.report.files import write_whole
 from bench.verdict import EXIT_FAILED, EXIT_PASSED, EXIT_UNDECIDED, EXIT_UNSAFE
 
 FORMAT = "hilbench-night/1"

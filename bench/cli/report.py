@@ -28,8 +28,9 @@ from bench.errors import UsageError
 def report(bundles: tuple[Path, ...], out: Path, junit: Path | None, as_json_: bool) -> None:
     """Write an HTML report of each run from its BUNDLE of evidence: steps, verdicts, what came, with a time line."""
     from bench.cli.runs import verify_bundle
+    from bench.durable import write_whole
     from bench.evidence.packed import SUFFIX
-    from bench.report.files import check_own, write_whole
+    from bench.report.files import check_own
     from bench.report.junit import suite_of, to_xml
     from bench.report.pages import run_page
     from bench.report.run import read_run

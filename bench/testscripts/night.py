@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.ctsd.requirements import Requirement
-from bench.durable import storage_error
+from bench.durable import storage_error, write_whole
 from bench.errors import UsageError
 from bench.quantities import format_duration
-from bench.report.files import write_whole
 from bench.rig.file import Rig
 from bench.testscripts.plan import Item, RolePlan
 from bench.testscripts.scripts import as_yaml
