@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from abc import ABC, abstractmethod
 from typing import ClassVar, cast
 
 from drivers.emulated.scpi_grammar import Interpreter
@@ -16,7 +17,7 @@ _HISLIP = struct.Struct("!2sBBIQ")
 _MOST_PAYLOAD = 1 << 20
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.Protocol, ABC):
     """A framed protocol: `frame` takes one frame off the buffer and returns its length, or 0 for more bytes."""
 
     def __init__(self, server: WireServer) -> None:
@@ -37,8 +38,9 @@ class _Connection(asyncio.Protocol):
         self._server.remove(self._transport)
         self.end()
 
+    @abstractmethod
     def frame(self, buffer: bytes) -> int:
-        raise NotImplementedError
+        """Act on the first frame, and say how long it is; 0 if it is not whole yet."""
 
     def end(self) -> None:
         """The connection is gone."""

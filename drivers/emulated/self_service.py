@@ -25,7 +25,6 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from drivers.emulated.faults import Fault
 from drivers.emulated.wires import Place, Wire
 
 CLIENT_ID = "hilbench"
@@ -208,7 +207,3 @@ class SelfServiceWire(Wire):
     async def close(self) -> None:
         """Stop listening."""
         await self._server.close()
-
-    async def fail(self, fault: Fault) -> None:
-        """It knows no fault."""
-        raise NotImplementedError(fault.name)

@@ -101,15 +101,15 @@ class Wire(ABC):
 
     def load(self, saved: Any) -> None:
         """Go on with what it saved in an earlier life; called before `start`, and only if it saved something."""
-        raise NotImplementedError
+        raise AssertionError(f"{self.place.name} saves nothing")
 
     async def fail(self, fault: Fault) -> None:
         """Let one of its faults begin; one that is momentary is over when this returns."""
-        raise NotImplementedError(fault.name)
+        raise AssertionError(f"{self.place.name} knows no fault {fault.name}")
 
     async def mend(self, fault: Fault) -> None:
         """Let it be over."""
-        raise NotImplementedError(fault.name)
+        raise AssertionError(f"{self.place.name} knows no fault {fault.name}")
 
 
 _INSTRUMENTS, _DEVICES, _DCC = (f"drivers.emulated.wires_{part}" for part in ("instruments", "devices", "dcc"))
