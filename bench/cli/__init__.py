@@ -1,4 +1,4 @@
-"""The command line: `hilbench run`, `plan`, `emulate`, `rig check`, `verify`, `decode` and `utrn`.
+"""The command line: how its errors end, the commands about runs, rigs, evidence and messages; the others stand beside.
 
 Everything heavy is imported by the command that needs it, so that `--help` is there at once.
 """
@@ -228,7 +228,7 @@ def rig_park(rig_path: Path, no_wait: bool) -> None:
     from bench.rig.park import park
 
     report = park(rig_path, state_folder(), say, wait=not no_wait)
-    sys.exit(0 if report.confirmed else 4)
+    sys.exit(0 if report.confirmed else UNSAFE)
 
 
 @main.command()
