@@ -133,4 +133,4 @@ async def test_an_engine_that_did_not_start_says_why_and_is_offered_again() -> N
         assert not isinstance(app.screen, NoEngine), "it takes a while"
         why = "the rig is held by somebody (exit code 2)"
         await until(pilot, lambda: isinstance(app.screen, NoEngine), "the offer again")
-        assert any(each.message == why for each in app._notifications)
+        await until(pilot, lambda: any(each.message == why for each in app._notifications), "why")
